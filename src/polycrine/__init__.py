@@ -1,0 +1,30 @@
+"""polycrine simulates cytokine signalling from one secreting cell to the blood test."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polycrine.catalogue.library import catalogue as catalogue
+    from polycrine.results.run import Run as Run
+    from polycrine.results.run import load_run as load_run
+    from polycrine.runs.run import resume as resume
+    from polycrine.runs.run import run as run
+    from polycrine.scenarios.library import load as load
+
+_HOME = {
+    "Run": "polycrine.results.run",
+    "catalogue": "polycrine.catalogue.library",
+    "load": "polycrine.scenarios.library",
+    "load_run": "polycrine.results.run",
+    "resume": "polycrine.runs.run",
+    "run": "polycrine.runs.run",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'polycrine' has no attribute '{name}'")
+    return getattr(import_module(_HOME[name]), name)

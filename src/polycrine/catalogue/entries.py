@@ -1,0 +1,162 @@
+"""The records of the catalogue: numbers with their origin, molecules, receptors, complexes."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from polycrine.units import ActiveForm, quantity
+
+Origin = Literal["read", "second-hand", "fitted", "assumed", "author"]
+
+
+class Record(BaseModel):
+    """A frozen record; a key that it does not know is an error, keys may be written with spaces."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        alias_generator=lambda name: name.replace("_", " "),
+    )
+
+
+class Number(Record):
+    """A value with its unit, the range it may have, and where it comes from.
+
+    origin: `read` in its source; `second-hand`, a text that names the source was read; `fitted`
+    to data, with the residual; `assumed`, with the reason and a range; `author`, written in a
+    model file. A value that nobody has measured is `unknown`.
+    """
+
+    value: float | Literal["unknown"]
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    context: str = ""
+    source: str | None = None
+    origin: Origin = "assumed"
+    why: str = ""
+    fitted_to: str = ""
+    residual: str = ""
+
+    @model_validator(mode="after")
+    def _origin_is_backed(self) -> Self:
+        if self.value == "unknown":
+            return self
+        needed = {
+            "read": self.source,
+            "second-hand": self.source,
+            "fitted": self.fitted_to and self.residual and self.has_range,
+            "assumed": self.why and self.has_range,
+            "author": True,
+        }[self.origin]
+        if not needed:
+            raise ValueError(
+                f"a number that is '{self.origin}' needs "
+                + {
+                    "fitted": "'fitted to', 'residual', 'low' and 'high'",
+                    "assumed": "'why', 'low' and 'high'",
+                }.get(self.origin, "'source'")
+            )
+        if self.low is not None and self.high is not None:
+            if not self.low <= self.value <= self.high:
+                raise ValueError(f"{self.value} lies outside its range {self.low} to {self.high}")
+        return self
+
+    @property
+    def has_range(self) -> bool:
+        """Whether both ends of the range are given."""
+        return self.low is not None and self.high is not None
+
+    @property
+    def text(self) -> str:
+        """The number as a text quantity."""
+        return "unknown" if self.value == "unknown" else f"{self.value:.12g} {self.unit}".strip()
+
+    def read(
+        self, kind: str, molecule: ActiveForm | None = None, weight_kg: float | None = None
+    ) -> float:
+        """The value in internal units."""
+        return quantity(self.text, kind, molecule, weight_kg)
+
+
+class Source(Record):
+    """A publication or data set whose text was opened, or that such a text names."""
+
+    cite: str
+    doi: str = ""
+    pmid: str = ""
+    url: str = ""
+
+    @property
+    def link(self) -> str:
+        """Where to find it."""
+        if self.doi:
+            return f"https://doi.org/{self.doi}"
+        return f"https://pubmed.ncbi.nlm.nih.gov/{self.pmid}/" if self.pmid else self.url
+
+
+class Molecule(Record):
+    """A cytokine, soluble receptor, hormone, bacterial product or drug that travels in fluid."""
+
+    kind: Literal["cytokine", "antagonist", "soluble receptor", "acute phase protein", "hormone",
+                  "bacterial product", "danger signal"]  # fmt: skip
+    name: str
+    about: str = ""
+    aliases: tuple[str, ...] = ()
+    hgnc: str = ""
+    uniprot: str = ""
+    family: str = ""
+    tags: tuple[str, ...] = ()
+    subunits: dict[str, int]
+    leader: bool | None = None
+    balance: Literal["pro", "anti", "dual"] | None = None
+    mass: Number
+    activity: Number | None = None
+    clearance: Number
+    healthy_plasma: Number
+    unbound_fraction: Number | None = None
+    panel_unit: str = "pg/mL"
+    detection: Number | None = None
+
+
+class Binding(Record):
+    """How one ligand binds a receptor: Kd, association rate, internalisation of the complex."""
+
+    kd: Number = Field(alias="Kd")
+    kon: Number
+    internalisation: Number
+    effect: Literal["signal", "none"]
+
+
+class Receptor(Record):
+    """A receptor on cells: its chains in order of assembly and the ligands it binds."""
+
+    name: str
+    about: str = ""
+    chains: tuple[str, ...]
+    kind: Literal["signalling", "decoy", "scavenger"]
+    receptor_class: str = Field(alias="class")
+    turnover: Number
+    binds: dict[str, Binding]
+
+
+class Complex(Record):
+    """Two soluble parts that bind in any fluid; the result may be a ligand of a receptor."""
+
+    parts: tuple[str, str]
+    kd: Number = Field(alias="Kd")
+    kon: Number
+    about: str = ""
+    clearance: Number
+
+
+class Family(Record):
+    """One file of the catalogue."""
+
+    about: str = ""
+    molecules: dict[str, Molecule] = {}
+    receptors: dict[str, Receptor] = {}
+    complexes: dict[str, Complex] = {}

@@ -1,0 +1,146 @@
+"""The shipped catalogue, loaded once: one YAML file per family, all sources in one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel
+
+from polycrine.catalogue.entries import Complex, Family, Molecule, Number, Receptor, Record, Source
+from polycrine.catalogue.yamltext import fill, read_document
+from polycrine.errors import InputError, Problem, nearest
+from polycrine.units import ActiveForm
+
+GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "κ": "kappa", "λ": "lambda"}
+
+
+class Sources(Record):
+    """The bibliography: every source behind a number, by its key."""
+
+    sources: dict[str, Source]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Molecules, receptors and soluble complexes by key, with the sources they cite."""
+
+    molecules: dict[str, Molecule]
+    receptors: dict[str, Receptor]
+    complexes: dict[str, Complex]
+    sources: dict[str, Source]
+
+    def find(self, name: str) -> str:
+        """The key of the molecule that a name means; raises InputError when none or several do."""
+        if name in self.molecules:
+            return name
+        found = sorted(
+            key
+            for key, molecule in self.molecules.items()
+            if normal(name) in {normal(n) for n in (key, molecule.name, *molecule.aliases)}
+        )
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InputError([Problem(name, "this name is ambiguous.", "Write "
+                              + " or ".join(f"'{key}'" for key in found) + ".")])  # fmt: skip
+        raise InputError([Problem(name, "no molecule of the catalogue has this name.",
+                                  nearest(name, self.molecules))])  # fmt: skip
+
+    def active_form(self, key: str) -> ActiveForm:
+        """What a mass of this molecule, or of a complex, means in moles."""
+        if key in self.complexes:
+            parts = [self.active_form(part) for part in self.complexes[key].parts]
+            return ActiveForm(key, sum(part.kda for part in parts))
+        molecule = self.molecules[key]
+        units = molecule.activity.read("activity per mass") if molecule.activity else None
+        subunits = sum(molecule.subunits.values())
+        return ActiveForm(key, molecule.mass.read("molar mass"), subunits, units)
+
+    def contents(self, key: str) -> dict[str, int]:
+        """How many of each molecule one molecule or complex holds."""
+        if key not in self.complexes:
+            return {key: 1}
+        held: dict[str, int] = {}
+        for part in self.complexes[key].parts:
+            for inner, count in self.contents(part).items():
+                held[inner] = held.get(inner, 0) + count
+        return held
+
+    def numbers(self) -> Iterator[tuple[str, Number]]:
+        """Every number of the catalogue with its path, such as `TNF.clearance`."""
+        for group in (self.molecules, self.receptors, self.complexes):
+            for key, entry in group.items():
+                yield from numbers_of(entry, key)
+
+
+def describe(known: Catalogue, key: str) -> dict[str, Any]:
+    """What is known of a molecule: names, and its own and its bindings' numbers as text."""
+    molecule = known.molecules[key]
+    numbers = [
+        (path, number)
+        for path, number in known.numbers()
+        if path.split(".")[0] == key or f".binds.{key}." in path or key in path.split(".")[0].split(":")
+    ]
+    rows = [
+        [path, number.text, f"{number.low:g}-{number.high:g}" if number.has_range else "",
+         number.origin, known.sources[number.source].cite if number.source else number.why]
+        for path, number in numbers
+    ]  # fmt: skip
+    return {**molecule.model_dump(include={"name", "kind", "about", "aliases", "hgnc", "uniprot",
+            "family", "subunits", "balance"}), "key": key, "numbers": rows}  # fmt: skip
+
+
+def normal(name: str) -> str:
+    """A name without case, hyphens, spaces and Greek letters; IL for interleukin."""
+    for letter, word in GREEK.items():
+        name = name.replace(letter, word)
+    return re.sub(r"[\s\-_]", "", name.casefold().replace("interleukin", "il"))
+
+
+def numbers_of(entry: BaseModel, path: str) -> Iterator[tuple[str, Number]]:
+    """Every Number inside a record, with its dotted path."""
+    for name, field in type(entry).model_fields.items():
+        value, here = getattr(entry, name), f"{path}.{(field.alias or name).replace(' ', '_')}"
+        yield from _numbers_in(value, here)
+
+
+def _numbers_in(value: object, path: str) -> Iterator[tuple[str, Number]]:
+    if isinstance(value, Number):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        yield from numbers_of(value, path)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers_in(inner, f"{path}.{key.replace(' ', '_')}")
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue that ships with polycrine; raises InputError if a file of it is wrong."""
+    families, problems = [], []
+    data = files("polycrine.catalogue") / "data"
+    bibliography = read_document((data / "sources.yaml").read_text("utf-8"), "sources.yaml")
+    sources = fill(Sources, bibliography).sources
+    for entry in sorted(data.iterdir(), key=lambda file: file.name):
+        if not entry.name.endswith(".yaml") or entry.name == "sources.yaml":
+            continue
+        document = read_document(entry.read_text("utf-8"), entry.name)
+        family = fill(Family, document)
+        families.append(family)
+        problems += [Problem(entry.name, f"{path} cites '{number.source}', which is unknown.",
+                             nearest(number.source, sources))
+                     for path, number in numbers_of(family, entry.name)
+                     if number.source is not None and number.source not in sources]  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    return Catalogue(
+        {key: value for family in families for key, value in family.molecules.items()},
+        {key: value for family in families for key, value in family.receptors.items()},
+        {key: value for family in families for key, value in family.complexes.items()},
+        sources,
+    )

@@ -1,0 +1,177 @@
+"""Rodas4: a stiffly accurate Rosenbrock method of order 4(3) with a static sparse LU.
+
+(1/(gamma h) - J) k_i = f(t + c_i h, y + sum_j a_ij k_j) + sum_j (g_ij / h) k_j + h d_i f_t;
+the last stage is the error estimate. E. Hairer, G. Wanner, Solving Ordinary Differential
+Equations II, section IV.7 (RODAS). Steps are rounded down to ten bits, so that times add up
+exactly; the driver is compiled once by numba and called with the address of a network's code.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+GAMMA = 0.25
+A = np.array([
+    [0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.544, 0.0, 0.0, 0.0, 0.0],
+    [0.9466785280815826, 0.2557011698983284, 0.0, 0.0, 0.0],
+    [3.314825187068521, 2.896124015972201, 0.9986419139977817, 0.0, 0.0],
+    [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 0.0],
+    [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0],
+])  # fmt: skip
+G = np.array([
+    [0.0, 0.0, 0.0, 0.0, 0.0],
+    [-5.6688, 0.0, 0.0, 0.0, 0.0],
+    [-2.430093356833875, -0.2063599157091915, 0.0, 0.0, 0.0],
+    [-0.1073529058151375, -9.594562251023355, -20.47028614809616, 0.0, 0.0],
+    [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160, 0.0],
+    [8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136,
+     -6.058818238834054],
+])  # fmt: skip
+C = np.array([0.0, 0.386, 0.21, 0.63, 1.0, 1.0])
+D = np.array([0.25, -0.1043, 0.1035, -0.03620000000000023, 0.0, 0.0])
+STAGES = 6
+
+DONE, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
+STATUS = {
+    DONE: "reached the end",
+    TOO_MANY_STEPS: "took more steps than allowed between two stops; loosen the tolerances",
+    STEP_TOO_SMALL: "the step became too small to move time; a rate law may be singular here",
+    NOT_FINITE: "a rate was not a finite number at a stop",
+}
+ACCEPTED, REJECTED = 0, 1
+
+
+@intrinsic
+def _call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any:
+    """Call void f(double t, double* y, double* p, double* out) at an address."""
+    signature = types.void(types.intp, types.float64, types.intp, types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = ir.DoubleType().as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [ir.DoubleType(), pointer, pointer, pointer])
+        function = builder.inttoptr(arguments[0], kind.as_pointer())
+        values = [builder.inttoptr(argument, pointer) for argument in arguments[2:]]
+        builder.call(function, [arguments[1], *values])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def evaluate(address: int, t: float, y: Any, p: Any, out: Any) -> None:
+    """Write f(t, y, p) of compiled code into `out`."""
+    _call(address, t, y.ctypes.data, p.ctypes.data, out.ctypes.data)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _factorise(w: Any, plan: Any) -> None:
+    _, diagonal, _, lower_start, lower_at, _, upper_start, upper_at, _, target = plan
+    product = 0
+    for k in range(diagonal.size):
+        pivot = 1.0 / w[diagonal[k]]
+        w[diagonal[k]] = pivot
+        for i in range(lower_start[k], lower_start[k + 1]):
+            factor = w[lower_at[i]] * pivot
+            w[lower_at[i]] = factor
+            for j in range(upper_start[k], upper_start[k + 1]):
+                w[target[product]] -= factor * w[upper_at[j]]
+                product += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve(w: Any, plan: Any, b: Any) -> None:
+    order, diagonal, _, lower_start, lower_at, lower_row, upper_start, upper_at, upper_column, _ = plan
+    for k in range(diagonal.size):
+        value = b[order[k]]
+        for i in range(lower_start[k], lower_start[k + 1]):
+            b[lower_row[i]] -= w[lower_at[i]] * value
+    for k in range(diagonal.size - 1, -1, -1):
+        value = b[order[k]]
+        for j in range(upper_start[k], upper_start[k + 1]):
+            value -= w[upper_at[j]] * b[upper_column[j]]
+        b[order[k]] = value * w[diagonal[k]]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _dyadic(h: float) -> float:
+    mantissa, exponent = math.frexp(h)
+    return math.ldexp(math.floor(mantissa * 1024.0) / 1024.0, exponent)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def advance(
+    code: Any, rows: Any, plan: Any, size: int, free: Any, y: Any, p: Any, t: float, end: float,
+    h: float, rtol: float, atol: Any, max_steps: int, counts: Any,
+) -> tuple[int, float, float]:  # fmt: skip
+    """Advance y in place from t to `end`; returns (status, time reached, proposed step).
+
+    code: addresses of rates, jacobian and drift; free: 0 holds a species, 1 lets it move;
+    atol: per species, 0 leaves a species out of the error control; counts: accepted, rejected.
+    """
+    n = y.size
+    diagonal, jacobian_at = plan[1], plan[2]
+    jacobian, w = np.empty(rows.size), np.empty(size)
+    stages = np.empty((STAGES, n))
+    slope, drift, trial = np.empty(n), np.empty(n), np.empty(n)
+    smallest = 1e-13 * max(abs(end), 1.0)
+    steps = 0
+    fresh = False
+    while t < end:
+        if steps >= max_steps:
+            return TOO_MANY_STEPS, t, h
+        if not fresh:
+            evaluate(code[1], t, y, p, jacobian)
+            evaluate(code[2], t, y, p, drift)
+            fresh = True
+        left = end - t
+        last = h >= left
+        step = left if last else _dyadic(h)
+        if step < smallest and not last:
+            return STEP_TOO_SMALL, t, h
+        w[:] = 0.0
+        for k in range(n):
+            w[diagonal[k]] = 1.0 / (GAMMA * step)
+        for e in range(rows.size):
+            w[jacobian_at[e]] -= jacobian[e] * free[rows[e]]
+        _factorise(w, plan)
+        for s in range(STAGES):
+            trial[:] = y
+            for j in range(s):
+                a = A[s, j]
+                if a != 0.0:
+                    trial += a * stages[j]
+            evaluate(code[0], t + C[s] * step, trial, p, slope)
+            for i in range(n):
+                value = slope[i] + step * D[s] * drift[i]
+                for j in range(s):
+                    value += G[s, j] / step * stages[j, i] if free[i] != 0.0 else 0.0
+                stages[s, i] = value * free[i]
+            _solve(w, plan, stages[s])
+        trial += stages[STAGES - 1]
+        error = 0.0
+        for i in range(n):
+            if not np.isfinite(trial[i]):
+                error = np.inf
+            elif atol[i] > 0.0:
+                size_i = atol[i] + rtol * max(abs(y[i]), abs(trial[i]))
+                error = max(error, abs(stages[STAGES - 1, i]) / size_i)
+        steps += 1
+        if error <= 1.0:
+            counts[ACCEPTED] += 1
+            y[:] = trial
+            t = end if last else t + step
+            fresh = False
+            proposal = step * min(5.0, 0.9 * max(error, 1e-8) ** -0.25)
+            h = max(h, proposal) if last else proposal
+        else:
+            counts[REJECTED] += 1
+            shrink = 0.9 * error**-0.25 if np.isfinite(error) else 0.1
+            h = step * max(0.1, shrink)
+    return DONE, t, h

@@ -1,0 +1,213 @@
+"""What a modeller declares: places, links, cells, events, arms, observations, the run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from polycrine.catalogue.entries import Record
+from polycrine.errors import UnitError
+from polycrine.units import quantity
+
+
+def _of(kind: str, *, positive: bool = False) -> Any:
+    def check(text: str) -> str:
+        value = quantity(text, kind)
+        if value < 0 or (positive and value == 0):
+            raise UnitError(f"'{text}' must be {'above zero' if positive else 'zero or more'}")
+        return text
+
+    return AfterValidator(check)
+
+
+Duration = Annotated[str, _of("duration")]
+Interval = Annotated[str, _of("duration", positive=True)]
+Volume = Annotated[str, _of("volume", positive=True)]
+
+
+class Body(Record):
+    """One person: doses per body mass use `weight`, blood levels `plasma`, counts `whole blood`."""
+
+    weight: Annotated[str, _of("body mass", positive=True)]
+    plasma: Volume
+    whole_blood: Volume
+
+
+class Place(Record):
+    """A stirred fluid; `volume: plasma` makes it the blood plasma of the body.
+
+    filled_with: `healthy plasma` starts it at healthy concentrations (the body's plasma always
+    does); otherwise it starts empty.
+    """
+
+    kind: Literal["stirred"]
+    volume: str
+    filled_with: Literal["healthy plasma"] | None = None
+
+    @model_validator(mode="after")
+    def _volume_is_one(self) -> Self:
+        if self.volume != "plasma" and quantity(self.volume, "volume") <= 0:
+            raise ValueError(f"'{self.volume}' must be above zero")
+        return self
+
+
+class Link(Record):
+    """Two places that exchange fluid: the same flow each way."""
+
+    between: tuple[str, str]
+    flow: Annotated[str, _of("clearance", positive=True)]
+
+
+class Cells(Record):
+    """Cells of one type in one place, as a count or per litre of whole blood (else of place)."""
+
+    place: str = Field(alias="in")
+    program: str
+    count: Annotated[str, _of("number", positive=True)] | None = None
+    concentration: Annotated[str, _of("cell concentration", positive=True)] | None = None
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if (self.count is None) == (self.concentration is None):
+            raise ValueError("give either 'count' or 'concentration' of the cells")
+        return self
+
+
+class Give(Record):
+    """A dose of a molecule: a bolus at a time, an infusion `over` a duration, or repeats."""
+
+    give: str
+    dose: str | None = None
+    concentration: str | None = None
+    into: str | None = None
+    at: Duration = "0 h"
+    over: Interval | None = None
+    every: Interval | None = None
+    times: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.dose is None) == (self.concentration is None):
+            raise ValueError("give either 'dose' or 'concentration'")
+        if self.concentration is not None and self.over is not None:
+            raise ValueError("an infusion 'over' a time needs a 'dose', not a 'concentration'")
+        if (self.times > 1) != (self.every is not None):
+            raise ValueError("'every' and 'times' (2 or more) go together")
+        if self.over and self.every and quantity(self.over, "duration") > quantity(
+            self.every, "duration"
+        ):
+            raise ValueError("an infusion 'over' longer than 'every' would overlap the next one")
+        return self
+
+
+class Block(Record):
+    """From a time on, a receptor or a molecule binds nothing any more."""
+
+    block: str
+    at: Duration = "0 h"
+
+
+class KnockOut(Record):
+    """A gene product that was never made, not even before time zero."""
+
+    knock_out: str
+
+
+class Panel(Record):
+    """A cytokine panel measured in the fluid of a place."""
+
+    panel: str
+    every: Interval
+
+
+class Read(Record):
+    """An inner signal, protein, mRNA or receptor of a cell type, such as pSTAT3 in monocytes."""
+
+    read: str
+    place: str = Field(alias="in")
+    every: Interval
+
+
+class Count(Record):
+    """The number of cells of a type."""
+
+    count: str
+    every: Interval
+
+
+def _tag(*keys: str) -> Discriminator:
+    def which(value: Any) -> str:
+        for key in keys:
+            if isinstance(value, dict):
+                if key in value:
+                    return f"event:{key}"
+            elif hasattr(value, key.replace(" ", "_")):
+                return f"event:{key}"
+        return f"event:{keys[0]}"
+
+    return Discriminator(which)
+
+
+Event = Annotated[
+    Annotated[Give, Tag("event:give")]
+    | Annotated[Block, Tag("event:block")]
+    | Annotated[KnockOut, Tag("event:knock out")],
+    _tag("give", "block", "knock out"),
+]
+Observation = Annotated[
+    Annotated[Panel, Tag("event:panel")]
+    | Annotated[Read, Tag("event:read")]
+    | Annotated[Count, Tag("event:count")],
+    _tag("panel", "read", "count"),
+]
+
+
+class Run(Record):
+    """How long, from which seed, and to which tolerances (per step, of each variable's scale)."""
+
+    duration: Interval = Field(alias="for")
+    seed: int = 1
+    relative_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 1e-7
+    absolute_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 1e-9
+    settle: Interval = "30 d"
+
+
+class Model(Record):
+    """A whole declaration; anything not written comes from the catalogue.
+
+    numbers: paths of the catalogue or of a program, such as `IL6.clearance`, with the author's
+    own value; measured: a shipped table of measured levels to draw beside the run.
+    """
+
+    polycrine: Literal["1"] = "1"
+    name: str
+    about: str = ""
+    body: Body | None = None
+    places: dict[str, Place]
+    links: tuple[Link, ...] = ()
+    cytokines: tuple[str, ...]
+    mediators: tuple[str, ...] = ()
+    cells: dict[str, Cells] = {}
+    numbers: dict[str, str] = {}
+    events: tuple[Event, ...] = ()
+    arms: dict[str, tuple[Event, ...]] = {}
+    observe: tuple[Observation, ...]
+    run: Run
+    measured: str | None = None
+
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Everything that is followed in the fluids."""
+        return (*self.cytokines, *self.mediators)
+
+    @property
+    def plasma(self) -> str | None:
+        """The place that is the body's blood plasma."""
+        return next((key for key, place in self.places.items() if place.volume == "plasma"), None)
+
+    def with_arm(self, arm: str | None) -> Model:
+        """The declaration with an arm's events added to its own."""
+        if arm is None:
+            return self
+        return self.model_copy(update={"events": (*self.events, *self.arms[arm])})

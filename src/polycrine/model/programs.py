@@ -1,0 +1,175 @@
+"""What a cell can do: receptors it carries, signals behind them, cascades, what it makes.
+
+A program is text in `programs/`, whole or `like` another one; a cascade is a published reaction network in `cascades/` with
+one input. `network/programs.py` turns both into equations.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import Field
+
+from polycrine.catalogue.entries import Number, Record
+from polycrine.catalogue.library import catalogue, numbers_of
+from polycrine.catalogue.yamltext import Document, fill, read_document
+from polycrine.errors import InputError, Problem, nearest
+
+
+class Induction(Record):
+    """Transcription rises by strength * x^n / (half^n + x^n); 1 is the gene's full rate."""
+
+    half: Number
+    strength: Number
+    steepness: int = 1
+
+
+class Repression(Record):
+    """Transcription falls by the factor 1 - strength * x^n / (half^n + x^n)."""
+
+    half: Number
+    strength: Number
+    steepness: int = 1
+
+
+class Carried(Record):
+    """A receptor of the catalogue on this cell: how many, and what lowers its synthesis."""
+
+    per_cell: Number
+    repressed_by: dict[str, Repression] = {}
+
+
+class Signal(Record):
+    """An activity between 0 and 1: x^n / (1 + x^n), with x the sum of what is heard over its half.
+
+    heard: receptor (bound molecules per cell), molecule that enters the cell (unbound pM),
+    signal, protein or output of a cascade -> the amount that alone gives half of full activity;
+    damped_by: x is divided by 1 + amount / half; half_time: first-order lag, none when absent;
+    basal: x when nothing is heard.
+    """
+
+    about: str = ""
+    heard: dict[str, Number]
+    basal: Number | None = None
+    damped_by: dict[str, Number] = {}
+    steepness: int = 1
+    half_time: Number | None = None
+
+
+class Product(Record):
+    """What a cell makes, from transcription to release; mRNA and inner proteins are relative to full.
+
+    secretion: molecules per time and cell at full mRNA; transit: half-time from synthesis to
+    release; matured_by: the signal without which the precursor stays inside; half_life: of the
+    inner protein, or of the precursor; delay: mean of a three-stage delay before transcription.
+    """
+
+    basal: Number | None = None
+    induced_by: dict[str, Induction] = {}
+    repressed_by: dict[str, Repression] = {}
+    delay: Number | None = None
+    mrna_half_life: Number = Field(alias="mRNA half-life")
+    secretion: Number | None = None
+    transit: Number | None = None
+    matured_by: str | None = None
+    half_life: Number | None = Field(default=None, alias="half-life")
+
+
+class Program(Record):
+    """A cell type as the parts that make it hear, decide and answer."""
+
+    program: str
+    about: str
+    cell_ontology: str = ""
+    receptors: dict[str, Carried] = {}
+    cascades: dict[str, str] = {}
+    signals: dict[str, Signal] = {}
+    products: dict[str, Product] = {}
+
+
+class Step(Record):
+    """One reaction of a cascade: the change of each species per unit of rate."""
+
+    rate: str
+    changes: dict[str, str]
+
+
+class Cascade(Record):
+    """A published reaction network with one input, in uM and its own compartments."""
+
+    cascade: str
+    about: str
+    input: str
+    outputs: tuple[str, ...]
+    species: dict[str, Number]
+    constants: dict[str, Number]
+    reactions: tuple[Step, ...]
+
+
+def program_names() -> list[str]:
+    """The programs that ship with polycrine."""
+    folder = files("polycrine.model") / "programs"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir()
+                  if file.name.endswith(".yaml"))  # fmt: skip
+
+
+@cache
+def load_program(name: str) -> Program:
+    """A shipped program by name; raises InputError when there is none or when it is wrong."""
+    file = f"{name.replace(' ', '-')}.yaml"
+    path = files("polycrine.model") / "programs" / file
+    if not path.is_file():
+        names = [known.replace("-", " ") for known in program_names()]
+        raise InputError([Problem(name, f"there is no program '{name}'.", nearest(name, names))])
+    document = read_document(path.read_text("utf-8"), file)
+    parent = document.data.pop("like", None)
+    if parent is not None:
+        data = load_program(parent).model_dump(by_alias=True, exclude_unset=True)
+        document = Document(file, _merged(data, document.data), document.lines)
+    program = fill(Program, document)
+    problems = [Problem(file, *finding) for finding in _findings(program)]
+    if problems:
+        raise InputError(problems)
+    return program
+
+
+def _merged(parent: Any, own: Any) -> Any:
+    """What a program takes from the one it is `like`, with its own entries in place."""
+    if not (isinstance(parent, dict) and isinstance(own, dict)) or "value" in own:
+        return own
+    return parent | {key: _merged(parent.get(key), value) for key, value in own.items()}
+
+
+@cache
+def load_cascade(name: str) -> Cascade:
+    """A shipped cascade by the name of its file."""
+    file = f"{name}.yaml"
+    path = files("polycrine.model") / "cascades" / file
+    return fill(Cascade, read_document(path.read_text("utf-8"), file))
+
+
+def _findings(program: Program) -> list[tuple[str, str]]:
+    """Names inside a program that mean nothing, and sources that nobody cites."""
+    known = catalogue()
+    outputs = {out for cascade in program.cascades for out in load_cascade(cascade).outputs}
+    inner = {name for name, gene in program.products.items() if gene.secretion is None}
+    hearable = {*program.receptors, *program.signals, *inner, *outputs, *known.molecules}
+    findings = []
+    for name in program.receptors:
+        if name not in known.receptors:
+            findings.append((f"'{name}' is no receptor.", nearest(name, known.receptors)))
+    heard = [name for signal in program.signals.values() for name in (*signal.heard, *signal.damped_by)]
+    heard += [name for gene in program.products.values()
+              for name in (*gene.induced_by, *gene.repressed_by, gene.matured_by) if name]
+    heard += [name for receptor in program.receptors.values() for name in receptor.repressed_by]
+    heard += program.cascades.values()
+    for name in heard:
+        if name not in hearable:
+            findings.append((f"'{name}' cannot be heard.", nearest(name, hearable)))
+    for path, number in numbers_of(program, program.program):
+        if number.source is not None and number.source not in known.sources:
+            findings.append((f"{path} cites '{number.source}', which is unknown.",
+                             nearest(number.source, known.sources)))  # fmt: skip
+    return findings

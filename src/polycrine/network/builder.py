@@ -1,0 +1,91 @@
+"""Collects species, parameters and reactions of a network, and keeps the ledger of molecules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from polycrine.catalogue.entries import Number
+from polycrine.catalogue.library import Catalogue
+from polycrine.network.network import Network, Parameter, Reaction, Species, identifier
+from polycrine.units import ActiveForm
+
+LEDGER = "ledger"
+
+
+class Builder:
+    """A network in the making; `numbers` are the author's own values by their path."""
+
+    def __init__(
+        self, known: Catalogue, molecules: tuple[str, ...], numbers: Mapping[str, str],
+        weight_kg: float | None,
+    ) -> None:  # fmt: skip
+        self.known, self.molecules = known, molecules
+        self.numbers, self.weight_kg = numbers, weight_kg
+        self.species: dict[str, Species] = {}
+        self.parameters: dict[str, Parameter] = {}
+        self.assignments: dict[str, str] = {}
+        self.reactions: list[Reaction] = []
+
+    def network(self) -> Network:
+        """The finished network."""
+        return Network(
+            tuple(self.species.values()),
+            tuple(self.parameters.values()),
+            tuple(self.assignments.items()),
+            tuple(self.reactions),
+        )
+
+    def add(self, name: str, unit: str, initial: float = 0.0, *, pmol: str = "",
+            contents: Mapping[str, int] | None = None, scale: float = 1.0) -> str:  # fmt: skip
+        """A new species; returns its name."""
+        held = tuple((contents or {}).items())
+        self.species[name] = Species(name, unit, initial, held, pmol, scale)
+        return name
+
+    def constant(self, name: str, value: float) -> str:
+        """A derived parameter, or one that events change; returns its name."""
+        self.parameters[name] = Parameter(name, value)
+        return name
+
+    def number(
+        self, path: str, number: Number, kind: str, molecule: ActiveForm | None = None
+    ) -> str:
+        """A parameter from a number, or from the author's own value for its path."""
+        path = path.replace(" ", "_")
+        name = ".".join(identifier(part) for part in path.split("."))
+        if name in self.parameters:
+            return name
+        if path in self.numbers:
+            number = author_number(self.numbers[path], number)
+        value = number.read(kind, molecule, self.weight_kg)
+        self.parameters[name] = Parameter(name, value, number)
+        return name
+
+    def value(self, name: str) -> float:
+        """The value of a parameter in internal units."""
+        return self.parameters[name].value
+
+    def react(self, rate: str, changes: Mapping[str, str], process: str = "") -> None:
+        """A reaction; where it makes or removes molecules, `process` says how in the ledger."""
+        entries = dict(changes)
+        if process:
+            for molecule, amount in self._net_contents(changes).items():
+                account = f"{LEDGER}.{identifier(molecule)}.{identifier(process)}"
+                if account not in self.species:
+                    self.add(account, "pmol", scale=0.0)
+                entries[account] = amount
+        self.reactions.append(Reaction(rate, tuple(entries.items())))
+
+    def _net_contents(self, changes: Mapping[str, str]) -> dict[str, str]:
+        net: dict[str, list[str]] = {}
+        for name, factor in changes.items():
+            species = self.species[name]
+            for molecule, count in species.contents:
+                net.setdefault(molecule, []).append(f"({factor})*{count}*{species.pmol}")
+        return {molecule: " + ".join(terms) for molecule, terms in net.items()}
+
+
+def author_number(text: str, replaced: Number) -> Number:
+    """The author's own value in place of a number of the catalogue."""
+    value, _, unit = text.strip().partition(" ")
+    return Number(value=float(value), unit=unit, context=replaced.context, origin="author")

@@ -1,0 +1,33 @@
+"""Predicted peaks beside measured ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from polycrine.readouts.timing import summary
+
+KEY_ANALYTES = ("TNF", "IL1B", "IL1RN", "IL6", "CXCL8", "IL10", "CRP", "cortisol")
+
+
+def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.DataFrame:
+    """sample, analyte, unit, peak, peak_h, measured_peak, measured_lower, measured_upper,
+    measured_peak_h, ratio (predicted over measured peak); empty where nothing was measured, and
+    for every sample but the first.
+    """
+    table = summary(panel[panel.analyte.isin(KEY_ANALYTES)])
+    table = table[["sample", "analyte", "unit", "peak", "peak_h"]]
+    columns = ["measured_peak", "measured_lower", "measured_upper", "measured_peak_h"]
+    if measured is None:
+        known = pd.DataFrame(columns=columns, dtype=float)
+    else:
+        peaks = measured[measured.time_h == "peak"].set_index("analyte")
+        times = measured[measured.time_h == "peak time"].set_index("analyte")
+        known = pd.DataFrame({
+            "measured_peak": peaks["median"], "measured_lower": peaks.lower,
+            "measured_upper": peaks.upper, "measured_peak_h": times["median"],
+        })  # fmt: skip
+    table = table.join(known, on="analyte")
+    table[columns] = table[columns].astype(float)
+    table.loc[table["sample"] != table["sample"].iloc[0], columns] = np.nan
+    return table.assign(ratio=np.divide(table.peak, table.measured_peak))

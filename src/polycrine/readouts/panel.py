@@ -1,0 +1,56 @@
+"""What a laboratory would measure in a fluid: each analyte free and bound to soluble partners."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from polycrine.catalogue.library import catalogue
+from polycrine.units import express
+
+
+def panel(
+    states: xr.Dataset, place: str, analytes: tuple[str, ...], times: set[float]
+) -> pd.DataFrame:
+    """Levels in the analyte's panel unit: sample, time_h, place, analyte, value, unit, flag.
+
+    A level counts molecules that are free or bound to soluble receptors, not those on cells;
+    flag is `below` under the detection limit of the catalogue, else empty.
+    """
+    kept = states.sel(time=[time for time in states.time.values if time in times])
+    rows = []
+    for analyte in analytes:
+        molecule = catalogue().molecules[analyte]
+        unit = molecule.panel_unit
+        factor = express(1.0, unit, catalogue().active_form(analyte))
+        level = factor * total_concentration(kept, place, analyte)
+        limit = molecule.detection
+        least = 0.0
+        if limit is not None:
+            least = factor * limit.read("concentration", catalogue().active_form(analyte))
+        for sample, series in zip(kept.sample.values, level, strict=True):
+            rows.append(pd.DataFrame({
+                "sample": sample, "time_h": kept.time.values / 60, "place": place,
+                "analyte": analyte, "value": series, "unit": unit,
+                "flag": np.where(series < least, "below", ""),
+            }))  # fmt: skip
+    return pd.concat(rows, ignore_index=True)
+
+
+def total_concentration(states: xr.Dataset, place: str, molecule: str) -> np.ndarray:
+    """pM of a molecule in a fluid, free and in complexes: array of sample x time."""
+    total = np.zeros((states.sizes["sample"], states.sizes["time"]))
+    for k, name in enumerate(states.species.values):
+        here = str(name).partition(".")[0]
+        contents = contents_of(states, k)
+        if here == place.replace(" ", "_") and states.unit.values[k] == "pM" and molecule in contents:
+            total += contents[molecule] * states.value.values[:, :, k]
+    return total
+
+
+def contents_of(states: xr.Dataset, k: int) -> dict[str, int]:
+    """Molecules held by one unit of species k, as stored: `IL6=1;sIL6R=1`."""
+    text = str(states.contents.values[k])
+    pairs = (part.rpartition("=") for part in text.split(";") if part)
+    return {name: int(count) for name, _, count in pairs}

@@ -1,0 +1,88 @@
+"""A run as it is kept: states over time, tables, and the text of what was run.
+
+Folder (format 1): `run.json`, `model.resolved.yaml`, `panel.csv`, `reads.csv`, `ledger.csv`,
+`numbers.csv`, `states.zarr` (every variable at every observed time), `checkpoints/`, `figures/`,
+`report.html`, `log.jsonl`. Nothing in it is overwritten; an unfinished run is `NAME.partial`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from polycrine.errors import InputError, Problem
+
+FORMAT = 1
+TABLES = ("panel", "reads", "ledger", "numbers")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one or more arms (`sample`), in memory or read from its folder.
+
+    states: dataset with `value` over sample, time (min) and species; `unit` and `contents` are
+    coordinates of species. info: versions, seed, status and step counts, as in run.json.
+    """
+
+    info: dict[str, Any]
+    model_text: str
+    states: xr.Dataset
+    tables: dict[str, pd.DataFrame]
+    folder: Path | None = None
+
+    @property
+    def samples(self) -> list[str]:
+        """The arms that were run, the first one being what others are compared with."""
+        return [str(name) for name in self.states.sample.values]
+
+    def panel(self) -> pd.DataFrame:
+        """The cytokine panel: sample, time_h, place, analyte, value, unit, flag."""
+        return self.tables["panel"]
+
+    def reads(self) -> pd.DataFrame:
+        """Inner signals and cell counts: sample, time_h, cell, species, value, unit."""
+        return self.tables["reads"]
+
+    def ledger(self) -> pd.DataFrame:
+        """Where each molecule came from and went: sample, molecule, process, pmol."""
+        return self.tables["ledger"]
+
+    def numbers(self) -> pd.DataFrame:
+        """Every number behind the run: path, value, unit, low, high, origin, source, context."""
+        return self.tables["numbers"]
+
+    def save(self, folder: Path) -> Run:
+        """Write into a folder that exists and holds none of these files yet."""
+        write_json(folder / "run.json", {"format": FORMAT, **self.info})
+        (folder / "model.resolved.yaml").write_text(self.model_text, "utf-8")
+        for name in TABLES:
+            self.tables[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
+        self.states.to_zarr(folder / "states.zarr", mode="w-", consolidated=False)
+        return Run(self.info, self.model_text, self.states, self.tables, folder)
+
+
+def load_run(folder: str | Path) -> Run:
+    """A finished run from its folder; raises InputError when it is none, or of a newer format."""
+    folder = Path(folder)
+    if not (folder / "run.json").is_file():
+        raise InputError([Problem(str(folder), "this is not the folder of a finished run.",
+                                  "Name a folder that holds run.json.")])  # fmt: skip
+    info = json.loads((folder / "run.json").read_text("utf-8"))
+    if info.pop("format") > FORMAT:
+        raise InputError([Problem(str(folder), "this run was written by a newer polycrine.",
+                                  "Install the newer version to read it.")])  # fmt: skip
+    tables = {name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False,
+                                na_values=["nan"]) for name in TABLES}  # fmt: skip
+    states = xr.open_zarr(folder / "states.zarr", consolidated=False)
+    text = (folder / "model.resolved.yaml").read_text("utf-8")
+    return Run(info, text, states, tables, folder)
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write JSON that a person can read."""
+    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8")

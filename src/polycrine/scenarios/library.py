@@ -1,0 +1,67 @@
+"""Ready-made declarations, and what was measured beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from polycrine.errors import InputError, Problem, nearest
+from polycrine.model.model import Model
+from polycrine.model.yamlfile import read_model
+
+HOME = files("polycrine.scenarios")
+DATA = HOME / "data"
+
+
+def scenario_names() -> list[str]:
+    """The scenarios that ship with polycrine."""
+    return sorted(file.name.removesuffix(".yaml") for file in DATA.iterdir()
+                  if file.name.endswith(".yaml"))  # fmt: skip
+
+
+def scenario_text(name: str) -> str:
+    """The YAML text of a scenario; raises InputError when there is none of this name."""
+    if name not in scenario_names():
+        raise InputError([Problem(name, f"there is no scenario or file '{name}'.",
+                                  nearest(name, scenario_names()))])  # fmt: skip
+    return (DATA / f"{name}.yaml").read_text("utf-8")
+
+
+def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
+    """A declaration by the name of a scenario or from a YAML file, with settings applied.
+
+    settings: `path=value` as on the command line. Raises InputError with every problem.
+    """
+    path = Path(name_or_file)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise InputError([Problem(str(path), "there is no such file.", "Check the path.")])
+        return read_model(path.read_text("utf-8"), str(path), settings)
+    return read_model(scenario_text(str(name_or_file)), f"{name_or_file}.yaml", settings)
+
+
+def template() -> str:
+    """A small commented model to start from."""
+    return (HOME / "template.yaml").read_text("utf-8")
+
+
+def measured_of(model_text: str) -> pd.DataFrame | None:
+    """The measured table that a resolved model names, or None."""
+    name = read_model(model_text, "model.resolved.yaml").measured
+    return None if name is None else measured(name)
+
+
+def measured(name: str) -> pd.DataFrame:
+    """A shipped table: analyte, time_h, median, lower, upper (quartiles), unit, source.
+
+    Rows with the word `peak` in `time_h` are the median of each person's own peak.
+    """
+    names = [file.name.removesuffix(".csv") for file in DATA.iterdir() if file.name.endswith(".csv")]
+    if name not in names:
+        raise InputError([Problem(name, "there is no measured table of this name.",
+                                  nearest(name, names))])  # fmt: skip
+    with (DATA / f"{name}.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, comment="#")
