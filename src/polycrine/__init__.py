@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polycrine.catalogue.library import catalogue as catalogue
     from polycrine.results.run import Run as Run
     from polycrine.results.run import load_run as load_run
     from polycrine.runs.run import resume as resume
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Run": "polycrine.results.run",
-    "catalogue": "polycrine.catalogue.library",
     "load": "polycrine.scenarios.library",
     "load_run": "polycrine.results.run",
     "resume": "polycrine.runs.run",

@@ -213,7 +213,7 @@ def panel(folder: RunFolder, as_json: Json = False) -> None:
 
 
 def _conclude(finished: Run, as_json: bool, command: str) -> None:
-    """Write the report; print peaks beside measured ones, the report's path and what to try next."""
+    """Write the report; print peaks beside measured ones, its path and what to try next."""
     from polycrine.readouts.comparison import beside_measured
     from polycrine.report.page import write_report
     from polycrine.scenarios.library import measured_of
@@ -232,7 +232,9 @@ def _conclude(finished: Run, as_json: bool, command: str) -> None:
 
 def _print_peaks(table: pd.DataFrame) -> None:
     if table["sample"].nunique() > 1:
-        wide = table.pivot_table(index=["analyte", "unit"], columns="sample", values="peak", sort=False)
+        wide = table.pivot_table(
+            index=["analyte", "unit"], columns="sample", values="peak", sort=False
+        )
         rows = [[f"{analyte} {unit}", *(f"{peak:.4g}" for peak in line)]
                 for (analyte, unit), line in zip(wide.index, wide.to_numpy(), strict=True)]  # fmt: skip
         _print_table(["predicted peak", *(str(name) for name in wide.columns)], rows)

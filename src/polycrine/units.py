@@ -1,7 +1,7 @@
 """Text quantities with units at the border, plain floats in internal units inside.
 
-Internal units are min, L, pM, pmol (= pM x L) and molecules per cell. A pM and a molecule always mean the
-*active form* (TNF trimer, IL-10 dimer): masses convert through the monomer's mass and the number
+Internal units are min, L, pM, pmol (= pM x L) and molecules per cell. A pM and a molecule always
+mean the *active form* (TNF trimer, IL-10 dimer): masses convert through the monomer's mass and the number
 of subunits.
 """
 
@@ -114,8 +114,8 @@ def _readings(
     value: Any, kind: str, molecule: ActiveForm | None, weight_kg: float | None, registry: Any
 ) -> list[Any]:
     readings = [value]
-    if weight_kg is not None and kind in ("amount", "amount rate", "clearance"):
-        readings.append(value * (weight_kg * registry.kg))
+    if weight_kg is not None and kind in ("amount", "amount rate", "clearance") and _per_kg(value):
+        readings = [value * (weight_kg * registry.kg)]
     if kind == "molar mass":
         readings.append(value / registry.avogadro_constant)
     if molecule is not None and kind in ("concentration", "amount", "amount rate"):
@@ -123,8 +123,17 @@ def _readings(
         readings += [reading * per_mass for reading in readings]
         if molecule.units_per_ng is not None:
             per_unit = 1 / (molecule.units_per_ng * registry.IU / registry.ng)
-            readings += [reading * per_unit * per_mass for reading in readings[: len(readings) // 2]]
+            readings += [
+                reading * per_unit * per_mass for reading in readings[: len(readings) // 2]
+            ]
     return readings
+
+
+def value_and_unit(text: str) -> tuple[float, str]:
+    """The number of a text quantity and its unit as text, without conversion."""
+    found = _registry().Quantity(text.replace("µ", "u").replace("μ", "u"))
+    unit = "" if found.unitless else f"{found.units:~}".replace(" ", "")
+    return float(found.magnitude), unit
 
 
 def express(value: float, unit: str, molecule: ActiveForm) -> float:
@@ -168,9 +177,12 @@ def _dimension_name(value: Any) -> str:
 def _hint(kind: str, value: Any, molecule: ActiveForm | None) -> str:
     if "biological_activity" in str(value.dimensionality) and molecule is not None:
         return f" (no activity per mass is known for {molecule.name})"
-    if kind in ("amount", "clearance") and "[mass]" in str(value.dimensionality):
-        return " (a dose per body mass needs body.weight)"
-    return ""
+    return " (a dose per body mass needs body.weight)" if _per_kg(value) else ""
+
+
+def _per_kg(value: Any) -> bool:
+    """Whether a quantity is written per kilogram of body."""
+    return dict(value.unit_items()).get("kilogram", 0) < 0
 
 
 def same_dimension(text: str, unit: str) -> str:
@@ -178,12 +190,13 @@ def same_dimension(text: str, unit: str) -> str:
     registry = _registry()
     try:
         value = registry.Quantity(text.replace("µ", "u").replace("μ", "u"))
-        target = registry.Quantity(1, unit or "dimensionless")
+        target = registry.Quantity(f"1 {unit}")
     except Exception:
         return f"'{text}' cannot be read as a quantity; write it in {unit or 'no unit'}."
     if not math.isfinite(value.magnitude):
         return f"'{text}' is not a finite number; write it in {unit or 'no unit'}."
-    for factor in (1, registry.kg, 1 / registry.kg):
+    per_body, per_mole = registry.kg, registry.g / registry.mol
+    for factor in (1, per_body, 1 / per_body, per_mole, 1 / per_mole):
         if (value * factor).is_compatible_with(target):
             return ""
     name = _dimension_name(value)

@@ -60,9 +60,12 @@ class Number(Record):
                     "assumed": "'why', 'low' and 'high'",
                 }.get(self.origin, "'source'")
             )
-        if self.low is not None and self.high is not None:
-            if not self.low <= self.value <= self.high:
-                raise ValueError(f"{self.value} lies outside its range {self.low} to {self.high}")
+        if (
+            self.low is not None
+            and self.high is not None
+            and not (self.low <= self.value <= self.high)
+        ):
+            raise ValueError(f"{self.value} lies outside its range {self.low} to {self.high}")
         return self
 
     @property

@@ -84,7 +84,9 @@ def describe(known: Catalogue, key: str) -> dict[str, Any]:
     numbers = [
         (path, number)
         for path, number in known.numbers()
-        if path.split(".")[0] == key or f".binds.{key}." in path or key in path.split(".")[0].split(":")
+        if path.split(".")[0] == key
+        or f".binds.{key}." in path
+        or key in path.split(".")[0].split(":")
     ]
     rows = [
         [path, number.text, f"{number.low:g}-{number.high:g}" if number.has_range else "",

@@ -40,9 +40,14 @@ def read_document(text: str, name: str) -> Document:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError([Problem(f"{name}:{line}", f"this is not YAML: {error.problem}.",
-            "Check the indentation, the colons and the brackets of this line and the one above.",
-        )]) from error  # fmt: skip
+        began = (
+            f" (what it is in began on line {error.context_mark.line + 1})"
+            if error.context_mark
+            else ""
+        )
+        rule = f"this is not YAML: {error.problem}{began}."
+        instead = "Check indentation, colons and brackets."
+        raise InputError([Problem(f"{name}:{line}", rule, instead)]) from error
     except yaml.YAMLError as error:
         raise InputError([Problem(f"{name}:1", "this is not text in YAML.")]) from error
     lines: dict[Path, int] = {}
@@ -71,7 +76,9 @@ def _plain(
             mapping[key] = _plain(value_node, (*path, key), lines, problems, name)
         return mapping
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, i), lines, problems, name) for i, item in enumerate(node.value)]
+        return [
+            _plain(item, (*path, i), lines, problems, name) for i, item in enumerate(node.value)
+        ]
     assert isinstance(node, yaml.ScalarNode)
     is_null = node.tag == "tag:yaml.org,2002:null" and node.style is None
     return None if is_null else node.value

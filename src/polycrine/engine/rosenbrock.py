@@ -67,7 +67,7 @@ def _call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any
 @njit(cache=True, nogil=True, error_model="numpy")
 def evaluate(address: int, t: float, y: Any, p: Any, out: Any) -> None:
     """Write f(t, y, p) of compiled code into `out`."""
-    _call(address, t, y.ctypes.data, p.ctypes.data, out.ctypes.data)
+    _call(address, t, y.ctypes.data, p.ctypes.data, out.ctypes.data)  # type: ignore[call-arg]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -87,7 +87,9 @@ def _factorise(w: Any, plan: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _solve(w: Any, plan: Any, b: Any) -> None:
-    order, diagonal, _, lower_start, lower_at, lower_row, upper_start, upper_at, upper_column, _ = plan
+    order, diagonal, _, lower_start, lower_at, lower_row, upper_start, upper_at, upper_column, _ = (
+        plan
+    )
     for k in range(diagonal.size):
         value = b[order[k]]
         for i in range(lower_start[k], lower_start[k + 1]):

@@ -1,4 +1,4 @@
-"""What is wrong with a declaration beyond its form: names that mean nothing, doses that cannot be."""
+"""What is wrong with a declaration beyond its form: unknown names, impossible doses."""
 
 from __future__ import annotations
 
@@ -87,8 +87,16 @@ class Checker:
             self._name((*path, "in"), cells.place, self.model.places, "place")
             with self._noting((*path, "program")):
                 self.programs[key] = load_program(cells.program)
+                self._number_of_cells(key, path)
             if key in self.model.places:
                 self.note(path, f"'{key}' is the name of a place and of cells.")
+
+    def _number_of_cells(self, key: str, path: Path) -> None:
+        cells, healthy = self.model.cells[key], self.programs[key].healthy_count
+        if cells.count is None and cells.concentration is None:
+            if healthy is None or self.model.body is None:
+                self.note(path, f"how many cells '{key}' stands for is not known here.",
+                          "Write 'count: 1e6' or 'concentration: 4e9 /L'.")  # fmt: skip
 
     def _numbers(self) -> None:
         valid = {path.removesuffix(".value"): number for path, number in self.known.numbers()}

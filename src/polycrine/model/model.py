@@ -60,7 +60,10 @@ class Link(Record):
 
 
 class Cells(Record):
-    """Cells of one type in one place, as a count or per litre of whole blood (else of place)."""
+    """Cells of one type in one place, as a count or per litre of whole blood (else of place).
+
+    Without either, the program's count in a healthy adult holds.
+    """
 
     place: str = Field(alias="in")
     program: str
@@ -69,8 +72,8 @@ class Cells(Record):
 
     @model_validator(mode="after")
     def _one_number(self) -> Self:
-        if (self.count is None) == (self.concentration is None):
-            raise ValueError("give either 'count' or 'concentration' of the cells")
+        if self.count is not None and self.concentration is not None:
+            raise ValueError("give either 'count' or 'concentration' of the cells, not both")
         return self
 
 
@@ -94,8 +97,10 @@ class Give(Record):
             raise ValueError("an infusion 'over' a time needs a 'dose', not a 'concentration'")
         if (self.times > 1) != (self.every is not None):
             raise ValueError("'every' and 'times' (2 or more) go together")
-        if self.over and self.every and quantity(self.over, "duration") > quantity(
-            self.every, "duration"
+        if (
+            self.over
+            and self.every
+            and quantity(self.over, "duration") > quantity(self.every, "duration")
         ):
             raise ValueError("an infusion 'over' longer than 'every' would overlap the next one")
         return self

@@ -1,4 +1,4 @@
-"""What a cell can do: receptors it carries, signals behind them, cascades, what it makes.
+"""What a cell can do: receptors, signals behind them, cascades, and what it makes.
 
 A program is text in `programs/`, whole or `like` another one; a cascade is a published reaction network in `cascades/` with
 one input. `network/programs.py` turns both into equations.
@@ -78,11 +78,15 @@ class Product(Record):
 
 
 class Program(Record):
-    """A cell type as the parts that make it hear, decide and answer."""
+    """A cell type as the parts that make it hear, decide and answer.
+
+    healthy_count: cells of an adult, or per litre of blood, where a model gives no number.
+    """
 
     program: str
     about: str
     cell_ontology: str = ""
+    healthy_count: Number | None = None
     receptors: dict[str, Carried] = {}
     cascades: dict[str, str] = {}
     signals: dict[str, Signal] = {}
@@ -160,9 +164,15 @@ def _findings(program: Program) -> list[tuple[str, str]]:
     for name in program.receptors:
         if name not in known.receptors:
             findings.append((f"'{name}' is no receptor.", nearest(name, known.receptors)))
-    heard = [name for signal in program.signals.values() for name in (*signal.heard, *signal.damped_by)]
-    heard += [name for gene in program.products.values()
-              for name in (*gene.induced_by, *gene.repressed_by, gene.matured_by) if name]
+    heard = [
+        name for signal in program.signals.values() for name in (*signal.heard, *signal.damped_by)
+    ]
+    heard += [
+        name
+        for gene in program.products.values()
+        for name in (*gene.induced_by, *gene.repressed_by, gene.matured_by)
+        if name
+    ]
     heard += [name for receptor in program.receptors.values() for name in receptor.repressed_by]
     heard += program.cascades.values()
     for name in heard:

@@ -1,0 +1,1 @@
+"""Declarations become equations and machine code."""

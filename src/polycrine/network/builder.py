@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import Catalogue
 from polycrine.network.network import Network, Parameter, Reaction, Species, identifier
-from polycrine.units import ActiveForm
+from polycrine.units import ActiveForm, value_and_unit
 
 LEDGER = "ledger"
 
@@ -42,9 +42,9 @@ class Builder:
         self.species[name] = Species(name, unit, initial, held, pmol, scale)
         return name
 
-    def constant(self, name: str, value: float) -> str:
-        """A derived parameter, or one that events change; returns its name."""
-        self.parameters[name] = Parameter(name, value)
+    def constant(self, name: str, value: float, number: Number | None = None) -> str:
+        """A parameter that is derived, changed by events, or converted by the caller."""
+        self.parameters[name] = Parameter(name, value, number)
         return name
 
     def number(
@@ -56,7 +56,7 @@ class Builder:
         if name in self.parameters:
             return name
         if path in self.numbers:
-            number = author_number(self.numbers[path], number)
+            number = author_number(self.numbers[path], number.context)
         value = number.read(kind, molecule, self.weight_kg)
         self.parameters[name] = Parameter(name, value, number)
         return name
@@ -85,7 +85,7 @@ class Builder:
         return {molecule: " + ".join(terms) for molecule, terms in net.items()}
 
 
-def author_number(text: str, replaced: Number) -> Number:
-    """The author's own value in place of a number of the catalogue."""
-    value, _, unit = text.strip().partition(" ")
-    return Number(value=float(value), unit=unit, context=replaced.context, origin="author")
+def author_number(text: str, context: str) -> Number:
+    """A number that the model file itself gives."""
+    value, unit = value_and_unit(text)
+    return Number(value=value, unit=unit, context=context, origin="author")

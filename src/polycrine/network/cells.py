@@ -35,7 +35,6 @@ class CellWriter:
         self.group, self.place = identifier(group), identifier(place)
         self.path = program.program.replace(" ", "_")
         pmol = count / MOLECULES_PER_PMOL
-        build.constant(f"{self.group}.count", count)
         self.pmol = build.constant(f"{self.group}.pmol", pmol)
         self.to_place = build.constant(f"{self.group}.to_{self.place}", pmol / volume)
         self.heard: dict[str, str] = {}
@@ -184,7 +183,8 @@ class CellWriter:
             self._product(path, name, gene, mrna)
 
     def _product(self, path: str, name: str, gene: Product, mrna: str) -> None:
-        assert gene.secretion is not None and gene.transit is not None
+        assert gene.secretion is not None
+        assert gene.transit is not None
         build, around = self.build, f"{self.place}.{identifier(name)}"
         full = build.number(f"{path}.secretion", gene.secretion, "secretion")
         transit = build.number(f"{path}.transit", gene.transit, "duration")

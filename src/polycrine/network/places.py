@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
 from polycrine.model.model import Give, KnockOut, Model
 from polycrine.model.programs import Program, load_program
-from polycrine.network.builder import LEDGER, Builder
+from polycrine.network.builder import LEDGER, Builder, author_number
 from polycrine.network.cells import CellWriter, binding_parameters, gene_gate, molecule_gate
 from polycrine.network.network import Network, identifier
 from polycrine.units import MOLECULES_PER_PMOL, quantity
@@ -41,6 +42,7 @@ class NetworkWriter:
         self.build = Builder(self.known, model.molecules, model.numbers, weight)
         self.volumes = {key: self._volume(key) for key in model.places}
         self.programs = {key: load_program(cells.program) for key, cells in model.cells.items()}
+        self.counts = {key: count_of_cells(model, key) for key in model.cells}
         self.missing = {event.knock_out for event in model.events if isinstance(event, KnockOut)}
         self.events = [*model.events, *(event for arm in model.arms.values() for event in arm)]
         self.complexes = [key for key, entry in self.known.complexes.items()
@@ -58,7 +60,8 @@ class NetworkWriter:
         self._links()
         for key, cells in self.model.cells.items():
             volume = self.volumes[cells.place]
-            count = cell_count(self.model, key)
+            count, number = self.counts[key]
+            self.build.constant(f"{identifier(key)}.count", count, number)
             CellWriter(self.build, key, cells.place, self.programs[key], count, volume).write()
         if self.model.plasma is not None:
             self._body(self.model.plasma)
@@ -73,7 +76,9 @@ class NetworkWriter:
 
     def _fluid(self, key: str) -> None:
         place, build = self.model.places[key], self.build
-        volume = build.constant(f"{identifier(key)}.volume", self.volumes[key])
+        written = self.model.body.plasma if self.model.body and key == self.model.plasma else None
+        number = author_number(written or place.volume, context=f"volume of {key}")
+        volume = build.constant(f"{identifier(key)}.volume", self.volumes[key], number)
         healthy = key == self.model.plasma or place.filled_with is not None
         for molecule in self.model.molecules:
             form = self.known.active_form(molecule)
@@ -94,8 +99,10 @@ class NetworkWriter:
         """The inflow that doses use: `infused` (pmol/min), and the ledger's account of doses."""
         build, name = self.build, f"{identifier(key)}.{identifier(molecule)}"
         build.add(f"{LEDGER}.{identifier(molecule)}.given", "pmol", scale=0.0)
-        if any(isinstance(event, Give) and event.give == molecule and event.over
-               for event in self.events):
+        if any(
+            isinstance(event, Give) and event.give == molecule and event.over
+            for event in self.events
+        ):
             rate = build.constant(f"{name}.infused", 0.0)
             build.react(f"{rate}/{identifier(key)}.volume", {name: "1"}, "given")
 
@@ -114,18 +121,23 @@ class NetworkWriter:
         for link in self.model.links:
             flow_value = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
             a, b = (identifier(place) for place in link.between)
-            flow = self.build.constant(f"{a}.flow_{b}", flow_value)
+            number = author_number(link.flow, context=f"flow between {a} and {b}")
+            flow = self.build.constant(f"{a}.flow_{b}", flow_value, number)
             for molecule in (*self.model.molecules, *self.complexes):
                 here, there = (f"{place}.{identifier(molecule)}" for place in (a, b))
                 self.build.react(f"{flow}*{here}", {here: f"-1/{a}.volume", there: f"1/{b}.volume"})
-                self.build.react(f"{flow}*{there}", {there: f"-1/{b}.volume", here: f"1/{a}.volume"})
+                self.build.react(
+                    f"{flow}*{there}", {there: f"-1/{b}.volume", here: f"1/{a}.volume"}
+                )
 
     def _body(self, plasma: str) -> None:
         build, place = self.build, identifier(plasma)
         problems = []
         for molecule in self.model.molecules:
             entry, here = self.known.molecules[molecule], f"{place}.{identifier(molecule)}"
-            measured = build.value(build.number(f"{molecule}.clearance", entry.clearance, "clearance"))
+            measured = build.value(
+                build.number(f"{molecule}.clearance", entry.clearance, "clearance")
+            )
             counted = self.low_dose_uptake(molecule, plasma)
             if counted > measured:
                 problems.append(Problem(f"{molecule}.clearance", f"receptors that face plasma take"
@@ -175,7 +187,7 @@ class NetworkWriter:
             program = self.programs[key]
             for name, carried in program.receptors.items():
                 if molecule in self.known.receptors[name].binds:
-                    total += cell_count(self.model, key) * self._per_cell(program, name, carried,
+                    total += self.counts[key][0] * self._per_cell(program, name, carried,
                                                                           molecule)  # fmt: skip
         return total
 
@@ -196,17 +208,21 @@ def held_species(model: Model) -> dict[str, str]:
             for place in healthy for molecule in model.molecules}  # fmt: skip
 
 
-def cell_count(model: Model, key: str) -> float:
-    """How many cells of a type there are.
+def count_of_cells(model: Model, key: str) -> tuple[float, Number]:
+    """How many cells of a type there are, and the number that says so.
 
     A concentration counts per litre of whole blood in the body's plasma, else per litre of place.
     """
     cells = model.cells[key]
-    if cells.count is not None:
-        return quantity(cells.count, "number")
-    assert cells.concentration is not None
+    number = load_program(cells.program).healthy_count
+    text = cells.count or cells.concentration
+    if text is not None:
+        number = author_number(text, context=f"{key} of the model")
+    assert number is not None
+    if not number.unit:
+        return number.read("number"), number
     if cells.place == model.plasma and model.body is not None:
         volume = quantity(model.body.whole_blood, "volume")
     else:
         volume = quantity(model.places[cells.place].volume, "volume")
-    return quantity(cells.concentration, "cell concentration") * volume
+    return number.read("cell concentration") * volume, number

@@ -1,4 +1,4 @@
-"""Events and observations as stops: times at which the integrator must halt, and what it does there."""
+"""Events and observations as stops: when the integrator must halt, and what it does there."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def make_schedule(model: Model, network: Network, start: float, end: float) -> S
     actions = [action for action in _actions(model, network)
                if start < action.time <= end or (action.time == start == 0.0)]  # fmt: skip
     observed = set(observation_times(model, start, end))
-    times = sorted(observed | {action.time for action in actions} | ({0.0} if start == 0.0 else set()))
+    times = sorted(
+        observed | {action.time for action in actions} | ({0.0} if start == 0.0 else set())
+    )
     grouped = [[a for a in actions if a.time == time] for time in times]
     flat = [action for group in grouped for action in group]
     return Schedule(

@@ -1,0 +1,1 @@
+"""What an observer sees of a stored run."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from polycrine.catalogue.library import catalogue
+from polycrine.readouts.panel import detection_limit
 
 DEFINITION = (
     "For each analyte the log2 of its level over its level at time zero; the mean over those that"
@@ -18,14 +19,10 @@ def balance(panel: pd.DataFrame) -> pd.DataFrame:
 
     Levels below the detection limit count as the limit. See DEFINITION.
     """
-    known = catalogue()
-    labels = {key: molecule.balance for key, molecule in known.molecules.items()}
+    labels = {key: molecule.balance for key, molecule in catalogue().molecules.items()}
     rows = panel.assign(side=panel.analyte.map(labels))
     rows = rows[rows.side.isin(["pro", "anti"])].copy()
-    limits = {}
-    for key in rows.analyte.unique():
-        detection = known.molecules[key].detection
-        limits[key] = float(detection.value) if detection else 1e-12
+    limits = {key: detection_limit(key) for key in rows.analyte.unique()}
     rows["level"] = np.maximum(rows.value.astype(float), rows.analyte.map(limits))
     first = rows.groupby(["sample", "analyte"])["level"].transform("first")
     rows["log2_fold"] = np.log2(rows.level / first)

@@ -9,7 +9,7 @@ from polycrine.readouts.panel import contents_of
 
 
 def ledger(states: xr.Dataset) -> pd.DataFrame:
-    """sample, molecule, process, pmol over the whole run (one more column: `share` of what came in).
+    """sample, molecule, process, pmol over the whole run, and its share of what came in.
 
     Processes: `at start`, `given`, `made by ...`; `taken up by ...`, `cleared from plasma`,
     `lost inside ...`; `left` (in fluids and on or in cells) and `error`, which is the difference.
@@ -31,7 +31,9 @@ def ledger(states: xr.Dataset) -> pd.DataFrame:
                 book["at start"] = book.get("at start", 0.0) + count * factor * float(start[s, k])
                 book["left"] = book.get("left", 0.0) + count * factor * float(end[s, k])
         for molecule, book in books.items():
-            flows = sum(value for process, value in book.items() if process not in ("at start", "left"))
+            flows = sum(
+                value for process, value in book.items() if process not in ("at start", "left")
+            )
             came = book.get("at start", 0.0) + sum(
                 v for p, v in book.items() if p.startswith(("given", "made"))
             )

@@ -25,10 +25,7 @@ def panel(
         unit = molecule.panel_unit
         factor = express(1.0, unit, catalogue().active_form(analyte))
         level = factor * total_concentration(kept, place, analyte)
-        limit = molecule.detection
-        least = 0.0
-        if limit is not None:
-            least = factor * limit.read("concentration", catalogue().active_form(analyte))
+        least = detection_limit(analyte)
         for sample, series in zip(kept.sample.values, level, strict=True):
             rows.append(pd.DataFrame({
                 "sample": sample, "time_h": kept.time.values / 60, "place": place,
@@ -38,13 +35,26 @@ def panel(
     return pd.concat(rows, ignore_index=True)
 
 
+def detection_limit(analyte: str) -> float:
+    """The lower limit of detection in the analyte's panel unit; a trifle where none is known."""
+    molecule, form = catalogue().molecules[analyte], catalogue().active_form(analyte)
+    if molecule.detection is None:
+        return 1e-12
+    limit = molecule.detection.read("concentration", form)
+    return express(limit, molecule.panel_unit, form)
+
+
 def total_concentration(states: xr.Dataset, place: str, molecule: str) -> np.ndarray:
     """pM of a molecule in a fluid, free and in complexes: array of sample x time."""
     total = np.zeros((states.sizes["sample"], states.sizes["time"]))
     for k, name in enumerate(states.species.values):
         here = str(name).partition(".")[0]
         contents = contents_of(states, k)
-        if here == place.replace(" ", "_") and states.unit.values[k] == "pM" and molecule in contents:
+        if (
+            here == place.replace(" ", "_")
+            and states.unit.values[k] == "pM"
+            and molecule in contents
+        ):
             total += contents[molecule] * states.value.values[:, :, k]
     return total
 

@@ -27,7 +27,7 @@ def order_of_rise(tables: list[pd.DataFrame], sample: str) -> pd.DataFrame:
     """What rises first: name, and the hour at which half of the rise to the first peak is passed.
 
     tables: the panel (column analyte) or reads (columns species and cell); series that less than
-    double, or that hold a stock, are left out.
+    double are left out.
     """
     rows = []
     for table in tables:
@@ -38,7 +38,8 @@ def order_of_rise(tables: list[pd.DataFrame], sample: str) -> pd.DataFrame:
             if half is not None:
                 label = str(name[0]) if len(name) == 1 else f"{name[1]} in {name[0]}"
                 rows.append({"name": label, "half_rise_h": half, "inner": "species" in table})
-    return pd.DataFrame(rows).sort_values("half_rise_h", ignore_index=True)
+    table = pd.DataFrame(rows, columns=["name", "half_rise_h", "inner"])
+    return table.sort_values("half_rise_h", ignore_index=True)
 
 
 def half_rise(time: Series, value: Series) -> float | None:

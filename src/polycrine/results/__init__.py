@@ -1,0 +1,1 @@
+"""Numbers that outlive the run."""

@@ -1,0 +1,1 @@
+"""One run or many: progress, checkpoints, resume, folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import REST, held_species, to_network
 from polycrine.network.schedule import knocked_out, make_schedule, observation_times
-from polycrine.results.run import Run, write_json
+from polycrine.results.run import Run
 from polycrine.runs.tables import dataset, tables
 from polycrine.units import quantity
 
@@ -143,9 +144,7 @@ def settled(model: Model, network: Network, code: Code) -> Member:
     return member
 
 
-def _let_rest_of_body_make(
-    model: Model, network: Network, member: Member, rates: Floats
-) -> None:
+def _let_rest_of_body_make(model: Model, network: Network, member: Member, rates: Floats) -> None:
     plasma = identifier(str(model.plasma))
     volume = member.parameters[network.parameter_index(f"{plasma}.volume")]
     problems = []
@@ -178,6 +177,7 @@ def advance(
     if partial is not None and not partial.exists():
         (partial / "checkpoints").mkdir(parents=True)
         (partial / "model.resolved.yaml").write_text(write_model(model), "utf-8")
+    _log(partial, "started", arms=under_way.samples, at_h=start / 60, to_h=end / 60)
     schedules = [make_schedule(model.with_arm(arm), network, start, end)
                  for arm, network in zip(under_way.arms, under_way.networks, strict=True)]  # fmt: skip
     for member in under_way.members:
@@ -199,18 +199,27 @@ def advance(
             save_checkpoint(under_way, partial / "checkpoints")
             last_saved = clock.monotonic()
         if asked and until < end:
+            _log(partial, "stopped", at_h=under_way.times[-1] / 60)
             raise Stopped(f"stopped at {under_way.times[-1] / 60:.2f} h"
                           + (f"; go on with: polycrine resume '{partial}'" if partial else ""))  # fmt: skip
     finished = _result(under_way, clock.monotonic() - began, parent)
     if partial is None:
         return finished
     save_checkpoint(under_way, partial / "checkpoints")
+    _log(partial, "finished", seconds=finished.info["seconds"], steps=finished.info["steps"])
     (partial / "figures").mkdir(exist_ok=True)
     (partial / "model.resolved.yaml").unlink()
     finished.save(partial)
     assert out is not None
     partial.rename(out)
     return Run(finished.info, finished.model_text, finished.states, finished.tables, out)
+
+
+def _log(partial: Path | None, event: str, **facts: object) -> None:
+    if partial is not None:
+        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
+        with (partial / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
 
 
 def _raise_failures(under_way: Progressing) -> None:

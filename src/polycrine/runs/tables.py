@@ -14,7 +14,6 @@ from polycrine.network.network import Floats, Network, evaluate_assignment, iden
 from polycrine.network.schedule import observation_times
 from polycrine.readouts.ledger import ledger
 from polycrine.readouts.panel import panel
-from polycrine.units import quantity
 
 
 def dataset(

@@ -1,0 +1,1 @@
+"""Ready-made declarations with what was measured."""

@@ -55,11 +55,13 @@ def measured_of(model_text: str) -> pd.DataFrame | None:
 
 
 def measured(name: str) -> pd.DataFrame:
-    """A shipped table: analyte, time_h, median, lower, upper (quartiles), unit, source.
+    """A shipped table: analyte, time_h, median, lower, upper, unit; its comments say of what.
 
-    Rows with the word `peak` in `time_h` are the median of each person's own peak.
+    Rows with `peak` or `peak time` in `time_h` are about each person's own highest sample.
     """
-    names = [file.name.removesuffix(".csv") for file in DATA.iterdir() if file.name.endswith(".csv")]
+    names = [
+        file.name.removesuffix(".csv") for file in DATA.iterdir() if file.name.endswith(".csv")
+    ]
     if name not in names:
         raise InputError([Problem(name, "there is no measured table of this name.",
                                   nearest(name, names))])  # fmt: skip

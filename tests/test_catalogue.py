@@ -1,0 +1,98 @@
+import pytest
+
+from polycrine.catalogue.entries import Number
+from polycrine.catalogue.library import catalogue, describe, numbers_of
+from polycrine.errors import InputError
+from polycrine.model.programs import load_cascade, load_program, program_names
+
+PROGRAMS = [name.replace("-", " ") for name in program_names()]
+
+
+def every_number():
+    yield from catalogue().numbers()
+    for name in PROGRAMS:
+        yield from numbers_of(load_program(name), name)
+    yield from numbers_of(load_cascade("nf-kb"), "nf-kb")
+
+
+def test_every_number_says_where_it_comes_from():
+    for path, number in every_number():
+        if number.origin in ("read", "second-hand"):
+            assert number.source in catalogue().sources, path
+        elif number.origin == "assumed":
+            assert number.why, path
+            assert number.has_range, path
+        else:
+            assert number.origin == "fitted", path
+            assert number.fitted_to, path
+            assert number.residual, path
+
+
+def test_every_source_is_cited():
+    cited = {number.source for _, number in every_number()}
+    assert set(catalogue().sources) <= cited
+
+
+def test_at_most_eight_numbers_are_fitted():
+    fitted = {
+        path
+        for name in PROGRAMS
+        if name != "macrophage"  # the monocyte's numbers again
+        for path, number in numbers_of(load_program(name), name)
+        if number.origin == "fitted"
+    }
+    assert fitted == {
+        "monocyte.products.TNF.secretion",
+        "monocyte.products.IL10.secretion",
+        "endothelium.products.IL6.secretion",
+        "endothelium.products.CXCL8.secretion",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("IL-1β", "IL1B"), ("interleukin 6", "IL6"), ("TNF-alpha", "TNF"), ("IL-1Ra", "IL1RN"),
+     ("anakinra", "IL1RN"), ("IL-8", "CXCL8"), ("il10", "IL10"), ("C-reactive protein", "CRP")],
+)  # fmt: skip
+def test_names_people_write_are_found(name, key):
+    assert catalogue().find(name) == key
+
+
+def test_an_unknown_name_offers_the_nearest():
+    with pytest.raises(InputError, match="Did you mean 'IL6'"):
+        catalogue().find("IL66")
+
+
+def test_a_complex_holds_all_its_parts():
+    held = catalogue().contents("IL6:sIL6R:sgp130")
+    assert held == {"IL6": 1, "sIL6R": 1, "sgp130": 1}
+    assert catalogue().active_form("TNF:sTNFR1").kda == pytest.approx(3 * 17.35 + 29)
+
+
+def test_show_lists_the_numbers_of_a_molecule_and_of_its_receptors():
+    paths = [row[0] for row in describe(catalogue(), "TNF")["numbers"]]
+    assert {"TNF.clearance", "TNFR1.binds.TNF.Kd", "TNF:sTNFR1.Kd"} <= set(paths)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"origin": "read"},
+        {"origin": "assumed", "why": "a guess"},
+        {"origin": "fitted", "fitted to": "data"},
+        {"origin": "assumed", "why": "a guess", "low": 2, "high": 3},
+    ],
+)
+def test_a_number_without_its_backing_is_refused(fields):
+    with pytest.raises(ValueError, match="needs|outside"):
+        Number.model_validate({"value": 1, "unit": "min", **fields})
+
+
+def test_unknown_is_a_value_of_its_own():
+    assert Number(value="unknown").text == "unknown"
+
+
+def test_a_macrophage_is_a_monocyte_that_needs_a_danger_signal():
+    macrophage, monocyte = load_program("macrophage"), load_program("monocyte")
+    assert macrophage.products == monocyte.products
+    assert macrophage.signals["caspase-1"].basal.value < monocyte.signals["caspase-1"].basal.value

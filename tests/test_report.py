@@ -1,0 +1,111 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+import polycrine as pc
+from polycrine.errors import InputError
+from polycrine.report.findings import read_findings
+from polycrine.report.page import write_report
+
+SECTIONS = ("Peaks, areas and half-lives", "The order in which things rise",
+            "Pro- against anti-inflammatory", "Where each molecule came from and went",
+            "Where the numbers come from", "Ledger of molecules", "All ", "Run", "Declaration",
+            "Bibliography")  # fmt: skip
+
+
+def stored(folder, scenario="endotoxemia", arm=None, settings=(), duration="2 h", **changes):
+    model = pc.load(scenario, settings).model_copy(update=changes)
+    run = pc.run(model, arm, duration=duration)
+    folder.mkdir()
+    return replace(run, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def arms(tmp_path_factory):
+    return stored(tmp_path_factory.mktemp("report") / "arms", arm="all", duration="12 h")
+
+
+@pytest.fixture(scope="module")
+def page(arms):
+    return page_of(arms)
+
+
+def page_of(run):
+    return write_report(run).read_text("utf-8")
+
+
+def headings(page):
+    return re.findall(r"<(?:h2|summary)>(.*?)</", page)
+
+
+def test_every_section_is_there_with_its_pictures(arms, page):
+    for section in ("Arms compared", *SECTIONS):
+        assert any(heading.startswith(section) for heading in headings(page)), section
+    assert page.count("<img ") == len(list((arms.folder / "figures").iterdir())) == 5
+    assert len(page) < 3_000_000
+
+
+def test_the_page_asks_nothing_of_the_network(page):
+    assert "<script" not in page
+    assert "<link" not in page
+    assert not re.search(r"""(?:src=["']?|url\(["']?)\s*(?:https?:)?//""", page)
+    assert not re.findall(r"https?://", re.sub(r'<a href="[^"]*">[^<]*</a>', "", page))
+
+
+def test_the_same_run_gives_the_same_page(arms, page):
+    assert page_of(arms) == page
+
+
+def test_the_sentence_claims_the_peaks_and_a_factor_that_holds(arms):
+    findings = read_findings(arms)
+    sentence = findings.headline()
+    peaks = findings.peaks.dropna(subset="measured_median")
+    assert set(peaks.index) == {"TNF", "IL6", "CXCL8", "IL10"}
+    assert sentence.startswith("After 2 ng/kg LPS, TNF peaks at ")
+    factor = float(re.search(r"each within a factor ([\d.]+) of", sentence)[1])
+    fitted = (arms.numbers().origin == "fitted").sum()
+    assert sentence.endswith(f"({fitted} of the run's numbers were fitted).")
+    assert all(1 / factor <= ratio <= factor for ratio in peaks.ratio)
+
+
+def test_what_has_not_peaked_is_not_said_to_peak(tmp_path):
+    sentence = read_findings(stored(tmp_path / "short", duration="1 h")).headline()
+    assert "peaks at" not in sentence
+    assert "within a factor" not in sentence
+    assert "highest when the run ends, at 1 h" in sentence
+
+
+def test_an_arm_is_not_compared_with_untreated_people(tmp_path):
+    findings = read_findings(stored(tmp_path / "arm", arm="anti-TNF", duration="4 h"))
+    assert findings.measured.empty
+    assert "(anti-TNF)" in findings.headline()
+    assert "measured" not in findings.headline()
+
+
+def test_a_level_measured_without_peaks_is_compared_by_level(tmp_path):
+    findings = read_findings(stored(tmp_path / "blood", "whole-blood", duration="4 h"))
+    assert re.search(r"measured levels of TNF are met within a factor [\d.]+ \(\d+ of",
+                     findings.headline())  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", ["panel", "read", "count"])
+def test_a_run_without_measured_data_and_with_one_observation_reports(tmp_path, kept):
+    observe = tuple(wish for wish in pc.load("endotoxemia").observe if hasattr(wish, kept))[:1]
+    observe = tuple(wish.model_copy(update={"every": "1 h"}) for wish in observe)
+    run = stored(tmp_path / "bare", measured=None, observe=observe)
+    page = page_of(run)
+    assert all(any(h.startswith(section) for h in headings(page)) for section in SECTIONS)
+    assert "Nothing measured is compared" in page or "No panel was observed" in page
+
+
+def test_what_the_author_writes_is_text_not_markup(tmp_path):
+    page = page_of(stored(tmp_path / "odd", name="<b>x</b>", about="a & b <script>"))
+    assert "<b>" not in page
+    assert "<script" not in page
+    assert "a &amp; b &lt;script&gt;" in page
+
+
+def test_a_run_that_was_not_stored_has_no_place_for_a_report():
+    with pytest.raises(InputError, match="out=FOLDER"):
+        write_report(pc.run(pc.load("endotoxemia"), duration="1 h"))
