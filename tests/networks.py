@@ -26,14 +26,22 @@ def driven_oscillator():
 def steps(network, end, count):
     """The state after `count` equal steps without error control."""
     code, y = compile_network(network), network.initial
-    plan = code.plan
-    arrays = (plan.order, plan.diagonal, plan.jacobian_at, plan.lower_start, plan.lower_at,
-              plan.lower_row, plan.upper_start, plan.upper_at, plan.upper_column, plan.target)  # fmt: skip
     functions = np.array([code.rates, code.jacobian, code.drift])
+    free, limits = np.ones(y.size), (1.0, np.full(y.size, 1e9), 10)
     for k in range(count):
+        start, stop = end * k / count, end * (k + 1) / count
         status, _, _ = advance(
-            functions, code.rows, arrays, plan.size, np.ones(y.size), y, network.values,
-            end * k / count, end * (k + 1) / count, end, 1.0, np.full(y.size, 1e9), 10, np.zeros(2),
-        )  # fmt: skip
+            functions,
+            code.rows,
+            code.plan,
+            free,
+            y,
+            network.values,
+            start,
+            stop,
+            end,
+            limits,
+            np.zeros(2),
+        )
         assert status == 0
     return y

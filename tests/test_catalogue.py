@@ -51,9 +51,17 @@ def test_at_most_eight_numbers_are_fitted():
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("IL-1β", "IL1B"), ("interleukin 6", "IL6"), ("TNF-alpha", "TNF"), ("IL-1Ra", "IL1RN"),
-     ("anakinra", "IL1RN"), ("IL-8", "CXCL8"), ("il10", "IL10"), ("C-reactive protein", "CRP")],
-)  # fmt: skip
+    [
+        ("IL-1β", "IL1B"),
+        ("interleukin 6", "IL6"),
+        ("TNF-alpha", "TNF"),
+        ("IL-1Ra", "IL1RN"),
+        ("anakinra", "IL1RN"),
+        ("IL-8", "CXCL8"),
+        ("il10", "IL10"),
+        ("C-reactive protein", "CRP"),
+    ],
+)
 def test_names_people_write_are_found(name, key):
     assert catalogue().find(name) == key
 

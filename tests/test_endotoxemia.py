@@ -193,9 +193,15 @@ def test_scipy_finds_the_same_trajectories(untreated):
     for k in np.flatnonzero(schedule.kind == ADD):
         state[schedule.index[k]] += schedule.value[k]
     found = solve_ivp(
-        lambda t, y: np.array(f(y, member.parameters)), (0, 720), state, "BDF",
-        t_eval=untreated.states.time.values[1:], rtol=1e-9, atol=1e-11, jac_sparsity=sparsity,
-    )  # fmt: skip
+        lambda t, y: np.array(f(y, member.parameters)),
+        (0, 720),
+        state,
+        "BDF",
+        t_eval=untreated.states.time.values[1:],
+        rtol=1e-9,
+        atol=1e-11,
+        jac_sparsity=sparsity,
+    )
     mine = untreated.states.value.values[0, 1:]
     scale = np.abs(mine).max(axis=0)
     error = np.abs(found.y.T - mine)[:, scale > 1e-6] / scale[scale > 1e-6]

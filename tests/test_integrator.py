@@ -15,11 +15,19 @@ def plain_schedule(times):
     return Schedule(np.array(times), np.ones(n, dtype=bool), starts, nothing, nothing, np.zeros(0))
 
 
-def solve(network, times, tolerances=Tolerances()):
+def solve(network, times, tolerances=None):
+    tolerances = tolerances or Tolerances()
     member = Member(0.0, network.initial, network.values, tolerances.first_step)
     kept = []
-    run_stops(compile_network(network), [member], [plain_schedule(times)], network.scales,
-              tolerances, times[-1], lambda k, t, y: kept.append(y))  # fmt: skip
+    run_stops(
+        compile_network(network),
+        [member],
+        [plain_schedule(times)],
+        network.scales,
+        tolerances,
+        times[-1],
+        lambda k, t, y: kept.append(y),
+    )
     return member, np.array(kept)
 
 
@@ -91,8 +99,15 @@ def test_a_member_that_fails_keeps_its_last_good_time_and_the_others_go_on():
         Member(0.0, np.array([y0]), network.values, tolerances.first_step) for y0 in (0.1, 1.0)
     ]
     schedule = plain_schedule([0.5, 2.0])
-    run_stops(compile_network(network), members, [schedule] * 2, network.scales, tolerances, 2.0,
-              lambda *_: None)  # fmt: skip
+    run_stops(
+        compile_network(network),
+        members,
+        [schedule] * 2,
+        network.scales,
+        tolerances,
+        2.0,
+        lambda *_: None,
+    )
     good, bad = members
     assert good.status == 0
     assert good.state[0] == pytest.approx(0.125, rel=1e-6)

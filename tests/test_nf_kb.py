@@ -16,8 +16,12 @@ from polycrine.network.schedule import Schedule
 def nuclear_nf_kb(drive, minutes):
     """NF-kB in the nucleus (uM), minute by minute, under a drive that stays on."""
     basal = Number(value=drive / (1 - drive), unit="", origin="author")
-    program = Program(program="cell", about="", cascades={"nf-kb": "on"},
-                      signals={"on": Signal(heard={}, basal=basal)})  # fmt: skip
+    program = Program(
+        program="cell",
+        about="",
+        cascades={"nf-kb": "on"},
+        signals={"on": Signal(heard={}, basal=basal)},
+    )
     build = Builder(catalogue(), (), {}, None)
     CellWriter(build, "cell", "nowhere", program, 1.0, 1.0).write()
     network = build.network()
@@ -26,8 +30,15 @@ def nuclear_nf_kb(drive, minutes):
     schedule = Schedule(times, np.ones(minutes, bool), starts, nothing, nothing, np.zeros(0))
     member = Member(0.0, network.initial, network.values, 1e-3)
     kept = []
-    run_stops(compile_network(network), [member], [schedule], network.scales, Tolerances(),
-              float(minutes), lambda k, t, y: kept.append(y[network.index("cell.NFkB")]))  # fmt: skip
+    run_stops(
+        compile_network(network),
+        [member],
+        [schedule],
+        network.scales,
+        Tolerances(),
+        float(minutes),
+        lambda k, t, y: kept.append(y[network.index("cell.NFkB")]),
+    )
     return np.array(kept)
 
 

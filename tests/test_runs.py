@@ -7,7 +7,7 @@ import pytest
 
 import polycrine as pc
 from polycrine.errors import InputError
-from polycrine.runs.run import Stopped
+from polycrine.runs.run import Stopped, Watch
 
 
 def states(run):
@@ -49,8 +49,12 @@ def test_a_dose_at_the_moment_of_resuming_is_given_once(tmp_path):
 def test_a_stopped_run_is_finished_in_place_with_the_same_bits(tmp_path, untreated):
     asked = iter([False, False, False, True])
     with pytest.raises(Stopped, match="polycrine resume"):
-        pc.run(pc.load("endotoxemia"), duration="12 h", out=tmp_path / "run",
-               stopping=lambda: next(asked))  # fmt: skip
+        pc.run(
+            pc.load("endotoxemia"),
+            duration="12 h",
+            out=tmp_path / "run",
+            watch=Watch(stopping=lambda: next(asked)),
+        )
     partial = tmp_path / "run.partial"
     assert partial.is_dir()
     finished = pc.resume(partial)
@@ -64,20 +68,36 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path, untreated):
     read = pc.load_run(tmp_path / "run")
     assert np.array_equal(states(read), states(untreated))
     assert list(read.panel().columns) == [
-        "sample", "time_h", "place", "analyte", "value", "unit", "flag"
-    ]  # fmt: skip
+        "sample",
+        "time_h",
+        "place",
+        "analyte",
+        "value",
+        "unit",
+        "flag",
+    ]
     assert read.panel().value.to_numpy() == pytest.approx(
         untreated.panel().value.to_numpy(), rel=1e-8
     )
     assert read.info["status"] == "done"
     names = {entry.name for entry in (tmp_path / "run").iterdir()}
-    assert names == {"run.json", "model.resolved.yaml", "panel.csv", "reads.csv", "ledger.csv",
-                     "numbers.csv", "states.zarr", "checkpoints", "figures", "log.jsonl"}  # fmt: skip
+    assert names == {
+        "run.json",
+        "model.resolved.yaml",
+        "panel.csv",
+        "reads.csv",
+        "ledger.csv",
+        "numbers.csv",
+        "states.zarr",
+        "checkpoints",
+        "figures",
+        "log.jsonl",
+    }
 
 
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "run").mkdir()
-    with pytest.raises(InputError, match="nothing is overwritten"):
+    with pytest.raises(InputError, match="already there"):
         pc.run(pc.load("endotoxemia"), duration="1 h", out=tmp_path / "run")
 
 

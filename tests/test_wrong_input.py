@@ -47,22 +47,47 @@ WRONG = {
     "negative dose": ("dose: 2 ng/kg", "dose: -2 ng/kg", 14, "is negative"),
     "unknown program": ("program: monocyte", "program: monocites", 12, "Did you mean 'monocyte'"),
     "unknown read-out": ("read: NFkB", "read: NFKBIA", 19, "Did you mean 'NFkB"),
-    "unknown molecule in an arm": ("{knock out: TNF}", "{knock out: TNFA}", 16, "Did you mean 'TNF'"),
-    "a dose and a concentration": ("dose: 2 ng/kg,", "dose: 2 ng/kg, concentration: 1 pM,", 14,
-                                   "either 'dose' or 'concentration'"),
+    "unknown molecule in an arm": (
+        "{knock out: TNF}",
+        "{knock out: TNFA}",
+        16,
+        "Did you mean 'TNF'",
+    ),
+    "a dose and a concentration": (
+        "dose: 2 ng/kg,",
+        "dose: 2 ng/kg, concentration: 1 pM,",
+        14,
+        "either 'dose' or 'concentration'",
+    ),
     "infusion without a dose": ("dose: 2 ng/kg,", "over: 1 h,", 14, "either 'dose' or"),
-    "a kind of place that is not there": ("stirred, volume: plasma", "tissue, volume: plasma", 5,
-                                          "Write 'stirred'"),
-    "plasma without a body": ("body: {weight: 70 kg, plasma: 3 L, whole blood: 5 L}\n", "", 4,
-                              "needs a body"),
-    "unknown number": ("events:", "numbers: {TNF.clearence: 1 L/min}\nevents:", 13,
-                       "Did you mean 'TNF.clearance'"),
-    "number of another dimension": ("events:", "numbers: {TNF.clearance: 1 L}\nevents:", 13,
-                                    "is a volume"),
+    "a kind of place that is not there": (
+        "stirred, volume: plasma",
+        "tissue, volume: plasma",
+        5,
+        "Write 'stirred'",
+    ),
+    "plasma without a body": (
+        "body: {weight: 70 kg, plasma: 3 L, whole blood: 5 L}\n",
+        "",
+        4,
+        "needs a body",
+    ),
+    "unknown number": (
+        "events:",
+        "numbers: {TNF.clearence: 1 L/min}\nevents:",
+        13,
+        "Did you mean 'TNF.clearance'",
+    ),
+    "number of another dimension": (
+        "events:",
+        "numbers: {TNF.clearance: 1 L}\nevents:",
+        13,
+        "is a volume",
+    ),
     "an event that is none": ("{give: LPS, dose", "{gave: LPS, dose", 14, "'give' is missing"),
     "a link to itself": ("[blood, liver]", "[blood, blood]", 8, "two different places"),
     "tolerance": ("run: {for: 2 h}", "run: {for: 2 h, relative tolerance: 2}", 20, "tolerance"),
-}  # fmt: skip
+}
 
 
 def test_the_good_file_is_good():
@@ -76,8 +101,10 @@ def test_a_wrong_file_says_where_why_and_what_instead(name):
     assert old in GOOD
     with pytest.raises(InputError) as caught:
         read_model(GOOD.replace(old, new, 1), "model.yaml")
-    assert any(problem.place == f"model.yaml:{line}" and says in str(problem)
-               for problem in caught.value.problems), str(caught.value)  # fmt: skip
+    assert any(
+        problem.place == f"model.yaml:{line}" and says in str(problem)
+        for problem in caught.value.problems
+    ), str(caught.value)
 
 
 def test_every_problem_is_told_at_once():
@@ -86,8 +113,10 @@ def test_every_problem_is_told_at_once():
     with pytest.raises(InputError) as caught:
         read_model(text, "model.yaml")
     assert {problem.place for problem in caught.value.problems} == {
-        "model.yaml:9", "model.yaml:12", "model.yaml:14"
-    }  # fmt: skip
+        "model.yaml:9",
+        "model.yaml:12",
+        "model.yaml:14",
+    }
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -119,8 +148,15 @@ def test_a_wrong_setting_is_told(setting, says):
 
 
 def test_settings_reach_what_they_name():
-    model = load("endotoxemia", ["events.LPS.dose=1 ng/kg", "run.for=6 h", "body.whole_blood=4 L",
-                                 "numbers.IL6.clearance=1 L/min"])  # fmt: skip
+    model = load(
+        "endotoxemia",
+        [
+            "events.LPS.dose=1 ng/kg",
+            "run.for=6 h",
+            "body.whole_blood=4 L",
+            "numbers.IL6.clearance=1 L/min",
+        ],
+    )
     assert model.events[0].dose == "1 ng/kg"
     assert model.run.duration == "6 h"
     assert model.body.whole_blood == "4 L"

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import Console
-
     from polycrine.results.run import Run
+    from polycrine.runs.run import Watch
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
 PLAIN_LINE_S = 10.0
@@ -47,16 +45,12 @@ polycrine --help lists every command."""
 
 def main() -> None:
     """Entry point: runs a command, prints problems on stderr, exits with the code of the error."""
-    from polycrine.errors import InputError, PolycrineError
+    from polycrine.errors import PolycrineError
 
     try:
         app(standalone_mode=True)
-    except InputError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
     except PolycrineError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
 
 
@@ -69,34 +63,44 @@ def welcome(context: typer.Context) -> None:
 
 @app.command()
 def run(
-    model: NameOrFile, arm: Arm = None, set_: Setting = None, seed: Seed = None,
-    duration: Duration = None, out: Out = None, as_json: Json = False, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    model: NameOrFile,
+    arm: Arm = None,
+    set_: Setting = None,
+    seed: Seed = None,
+    duration: Duration = None,
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Run a scenario or a model file, write its folder and its report."""
-    from polycrine.runs.run import choose_arms, new_folder
+    from polycrine.runs.run import choose_samples, new_folder
     from polycrine.runs.run import run as run_model
     from polycrine.scenarios.library import load
 
     declared = load(model, set_ or [])
     wanted = arm[0] if arm is not None and len(arm) == 1 else arm
-    folder = out or new_folder(declared, choose_arms(declared, wanted))
-    with _progress(quiet) as report, _stop_on_signal() as stopping:
-        finished = run_model(declared, wanted, seed=seed, duration=duration, out=folder,
-                             report=report, stopping=stopping)  # fmt: skip
-    _conclude(finished, as_json, f"polycrine run {model}")
+    folder = out or new_folder(declared, choose_samples(declared, wanted))
+    with _watching(quiet) as watch:
+        done = run_model(declared, wanted, seed=seed, duration=duration, out=folder, watch=watch)
+    _conclude(done, as_json)
+    if not as_json and len(done.samples) == 1 and declared.arms:
+        typer.echo(f"Next: polycrine run {model} --arm all")
 
 
 @app.command()
 def resume(
-    folder: RunFolder, duration: Duration = None, out: Out = None, as_json: Json = False,
+    folder: RunFolder,
+    duration: Duration = None,
+    out: Out = None,
+    as_json: Json = False,
     quiet: Quiet = False,
-) -> None:  # fmt: skip
+) -> None:
     """Finish an interrupted run, or carry a finished one on with --for."""
     from polycrine.runs.run import resume as resume_run
 
-    with _progress(quiet) as report, _stop_on_signal() as stopping:
-        finished = resume_run(folder, duration, out, report, stopping)
-    _conclude(finished, as_json, "")
+    with _watching(quiet) as watch:
+        done = resume_run(folder, duration, out, watch)
+    _conclude(done, as_json)
 
 
 @app.command()
@@ -109,25 +113,23 @@ def check(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> Non
     declared = load(model, set_ or [])
     network = to_network(declared)
     origins = numbers(network).origin.value_counts().to_dict()
-    found = {"name": declared.name, "places": len(declared.places), "cells": len(declared.cells),
+    found = {"places": len(declared.places), "cell types": len(declared.cells),
              "molecules": len(declared.molecules), "variables": len(network.species),
-             "reactions": len(network.reactions), "numbers": origins}  # fmt: skip
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    typer.echo(f"{declared.name}: nothing is wrong.")
-    typer.echo(", ".join(f"{found[key]} {key}" for key in list(found)[1:-1]))
-    typer.echo("numbers: " + ", ".join(f"{count} {origin}" for origin, count in origins.items()))
+             "reactions": len(network.reactions)}  # fmt: skip
+    counts = {**found, **{f"numbers {origin}": count for origin, count in origins.items()}}
+    if not as_json:
+        typer.echo(f"{declared.name}: nothing is wrong.")
+    _show([{"what": what, "count": count} for what, count in counts.items()], as_json)
 
 
 @app.command()
 def new(file: Annotated[Path, typer.Argument(help="The model file to write.")]) -> None:
     """Write a small commented model to start from."""
-    from polycrine.errors import InputError, Problem
+    from polycrine.errors import wrong
     from polycrine.scenarios.library import template
 
     if file.exists():
-        raise InputError([Problem(str(file), "this file is already there.", "Name another one.")])
+        raise wrong(str(file), "this file is already there.", "Name another one.")
     file.write_text(template(), "utf-8")
     typer.echo(f"Wrote {file}. Try: polycrine run {file}")
 
@@ -137,16 +139,9 @@ def scenarios(as_json: Json = False) -> None:
     """List the scenarios that are ready to run."""
     from polycrine.scenarios.library import load, scenario_names
 
-    rows = []
-    for name in scenario_names():
-        model = load(name)
-        rows.append({"name": name, "about": model.about, "arms": list(model.arms)})
-    if as_json:
-        typer.echo(json.dumps(rows))
-        return
-    for row in rows:
-        typer.echo(f"{row['name']}: {row['about']}")
-        typer.echo(f"    arms: {', '.join(row['arms'])}")
+    models = {name: load(name) for name in scenario_names()}
+    _show([{"name": name, "about": model.about, "arms": ", ".join(model.arms)}
+           for name, model in models.items()], as_json)  # fmt: skip
 
 
 @app.command()
@@ -160,19 +155,16 @@ def catalogue(
 
     known = load_catalogue()
     if name is None:
-        rows = [{"key": key, "name": entry.name, "kind": entry.kind, "about": entry.about}
-                for key, entry in known.molecules.items()]  # fmt: skip
-        if as_json:
-            typer.echo(json.dumps(rows, ensure_ascii=False))
-        else:
-            _print_table(["key", "name", "kind", "about"], [list(row.values()) for row in rows])
+        _show([{"key": key, "name": entry.name, "kind": entry.kind, "about": entry.about}
+               for key, entry in known.molecules.items()], as_json)  # fmt: skip
         return
     facts = describe(known, known.find(name))
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
-    _print_table(["number", "value", "range", "origin", "source or reason"], facts["numbers"])
+    header = ("number", "value", "range", "origin", "source or reason")
+    _show([dict(zip(header, row, strict=True)) for row in facts["numbers"]], as_json)
 
 
 @app.command()
@@ -182,20 +174,15 @@ def cite(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> None
     from polycrine.network.places import to_network
     from polycrine.scenarios.library import load
 
-    known = load_catalogue().sources
     used = {p.number.source for p in to_network(load(model, set_ or [])).parameters if p.number}
-    rows = [{"key": key, "cite": known[key].cite, "link": known[key].link}
-            for key in sorted(key for key in used if key)]  # fmt: skip
-    if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False))
-        return
-    for row in rows:
-        typer.echo(f"{row['cite']}  {row['link']}".rstrip())
+    sources = load_catalogue().sources
+    _show([{"cite": sources[key].cite, "link": sources[key].link}
+           for key in sorted(key for key in used if key)], as_json)  # fmt: skip
 
 
 @app.command()
 def panel(folder: RunFolder, as_json: Json = False) -> None:
-    """Print the cytokine panel of a finished run, hour by hour."""
+    """Print the cytokine panel of a finished run over time."""
     from polycrine.results.run import load_run
 
     table = load_run(folder).panel()
@@ -204,114 +191,101 @@ def panel(folder: RunFolder, as_json: Json = False) -> None:
         return
     for (sample, place), group in table.groupby(["sample", "place"], sort=False):
         typer.echo(f"{sample}, {place}")
-        group = group.assign(analyte=group.analyte + " " + group.unit)
-        wide = group.pivot_table(index="time_h", columns="analyte", values="value", sort=False)
-        step = max(1, len(wide) // 24)
-        rows = [[f"{hour:g}", *(f"{value:.3g}" for value in line)]
-                for hour, line in zip(wide.index[::step], wide.to_numpy()[::step], strict=True)]  # fmt: skip
-        _print_table(["time_h", *(str(name) for name in wide.columns)], rows)
+        named = group.assign(analyte=group.analyte + " " + group.unit)
+        wide = named.pivot_table(index="time_h", columns="analyte", values="value", sort=False)
+        rows = wide.iloc[:: max(1, len(wide) // 24)].reset_index().to_dict("records")
+        _show([{key: f"{value:.3g}" for key, value in row.items()} for row in rows])
 
 
-def _conclude(finished: Run, as_json: bool, command: str) -> None:
-    """Write the report; print peaks beside measured ones, its path and what to try next."""
+def _conclude(done: Run, as_json: bool) -> None:
+    """Write the report; print peaks beside measured ones and the report's path."""
     from polycrine.readouts.comparison import beside_measured
     from polycrine.report.page import write_report
     from polycrine.scenarios.library import measured_of
 
-    page = write_report(finished)
-    table = beside_measured(finished.panel(), measured_of(finished.model_text))
+    page = write_report(done)
+    table = beside_measured(done.panel(), measured_of(done.model_text))
     if as_json:
         rows = json.loads(table.to_json(orient="records", double_precision=10))
-        typer.echo(json.dumps({"folder": str(finished.folder), "report": str(page), "peaks": rows}))
+        typer.echo(json.dumps({"folder": str(done.folder), "report": str(page), "peaks": rows}))
         return
-    _print_peaks(table)
+    if len(done.samples) > 1:
+        table = table.assign(analyte=table.analyte + " " + table.unit)
+        wide = table.pivot_table(index="analyte", columns="sample", values="peak", sort=False)
+        rows = wide.reset_index().rename(columns={"analyte": "predicted peak"}).to_dict("records")
+        _show([{k: v if isinstance(v, str) else f"{v:.4g}" for k, v in r.items()} for r in rows])
+    else:
+        _show([_peak(row) for row in table.itertuples()])
     typer.echo(f"Report: {page}")
-    if command and len(finished.samples) == 1:
-        typer.echo(f"Next: {command} --arm all")
 
 
-def _print_peaks(table: pd.DataFrame) -> None:
-    if table["sample"].nunique() > 1:
-        wide = table.pivot_table(
-            index=["analyte", "unit"], columns="sample", values="peak", sort=False
-        )
-        rows = [[f"{analyte} {unit}", *(f"{peak:.4g}" for peak in line)]
-                for (analyte, unit), line in zip(wide.index, wide.to_numpy(), strict=True)]  # fmt: skip
-        _print_table(["predicted peak", *(str(name) for name in wide.columns)], rows)
+def _peak(row: Any) -> dict[str, str]:
+    cells = {"": row.analyte, "predicted peak": f"{row.peak:.4g} {row.unit}",
+             "at": f"{row.peak_h:.2f} h"}  # fmt: skip
+    if row.measured_peak != row.measured_peak:
+        return cells
+    quartiles = f"({row.measured_lower:.3g}-{row.measured_upper:.3g})"
+    return cells | {"measured median (quartiles)": f"{row.measured_peak:.3g} {quartiles}",
+                    "measured at": f"{row.measured_peak_h:g} h",
+                    "predicted / measured": f"{row.ratio:.2f}"}  # fmt: skip
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool = False) -> None:
+    """Print rows of the same kind as a table, or as JSON."""
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
         return
-    header = ["", "predicted peak", "at"]
-    if table.measured_peak.notna().any():
-        header += ["measured median (quartiles)", "at", "predicted / measured"]
-    rows = []
-    for row in table.itertuples():
-        cells = [str(row.analyte), f"{row.peak:.4g} {row.unit}", f"{row.peak_h:.2f} h"]
-        if row.measured_peak == row.measured_peak:
-            quartiles = f"({row.measured_lower:.3g}-{row.measured_upper:.3g})"
-            cells += [f"{row.measured_peak:.3g} {quartiles}", f"{row.measured_peak_h:g} h",
-                      f"{row.ratio:.2f}"]  # fmt: skip
-        rows.append(cells)
-    _print_table(header, rows)
-
-
-def _print_table(header: list[str], rows: list[list[Any]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in header:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(str(row.get(name, "")) for name in names))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(table)
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[float, str], None]]:
-    """A bar with time left at a terminal; else a plain line every 10 s; nothing when quiet."""
-    if quiet:
-        yield lambda fraction, text: None
-    elif sys.stderr.isatty():
-        from rich.console import Console
-
-        with _bar(Console(stderr=True)) as report:
-            yield report
-    else:
-        last = time.monotonic()
-
-        def plain(fraction: float, text: str) -> None:
-            nonlocal last
-            if text.startswith("compiling") or time.monotonic() - last >= PLAIN_LINE_S:
-                last = time.monotonic()
-                print(f"{100 * fraction:.0f} %  {text}", file=sys.stderr)  # noqa: T201
-
-        yield plain
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[Callable[[float, str], None]]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("starting", total=1.0)
-        yield lambda fraction, text: progress.update(task, completed=fraction, description=text)
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Interrupts ask the run to stop at its next checkpoint; the exit code names the signal."""
-    from polycrine.runs.run import Stopped
+def _watching(quiet: bool) -> Iterator[Watch]:
+    """Progress on stderr, and interrupts that ask the run to stop at its next checkpoint."""
+    from polycrine.runs.run import Stopped, Watch
 
     received: list[int] = []
-    before = {s: signal.signal(s, lambda number, _: received.append(number))
-              for s in (signal.SIGINT, signal.SIGTERM)}  # fmt: skip
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {s: signal.signal(s, lambda number, _: received.append(number)) for s in signals}
     try:
-        yield lambda: bool(received)
+        with _progress(quiet) as report:
+            yield Watch(report, lambda: bool(received))
     except Stopped as stopped:
         stopped.exit_code = 128 + received[0]
         raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[float, str], None]]:
+    """A bar with time left at a terminal; else a plain line every 10 s; nothing when quiet."""
+    if sys.stderr.isatty() and not quiet:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("starting", total=1.0)
+            yield lambda share, text: bar.update(task, completed=share, description=text)
+        return
+    last = time.monotonic()
+
+    def plain(share: float, text: str) -> None:
+        nonlocal last
+        if text.startswith("compiling") or time.monotonic() - last >= PLAIN_LINE_S:
+            last = time.monotonic()
+            typer.echo(f"{100 * share:.0f} %  {text}", err=True)
+
+    yield (lambda share, text: None) if quiet else plain

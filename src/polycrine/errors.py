@@ -39,6 +39,11 @@ class InputError(PolycrineError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def wrong(place: str, rule: str, instead: str = "") -> InputError:
+    """The error of an input with a single problem."""
+    return InputError([Problem(place, rule, instead)])
+
+
 class UnitError(PolycrineError, ValueError):
     """A text quantity that cannot be read, or that has the wrong dimension."""
 
@@ -50,10 +55,9 @@ class NumericsError(PolycrineError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A sentence that offers the nearest valid names, or lists them when none is near."""
-    names = sorted(set(valid))
-    folded = {candidate.casefold(): candidate for candidate in names}
+    """A sentence that offers the nearest valid names; a short list is given whole."""
+    folded = {candidate.casefold(): candidate for candidate in sorted(set(valid))}
     close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(f"'{folded[match]}'" for match in close) + "?"
-    return "Valid: " + ", ".join(names) + "." if names else ""
+    return f"Valid: {', '.join(folded.values())}." if 0 < len(folded) <= 20 else ""

@@ -1,8 +1,8 @@
 """Text quantities with units at the border, plain floats in internal units inside.
 
 Internal units are min, L, pM, pmol (= pM x L) and molecules per cell. A pM and a molecule always
-mean the *active form* (TNF trimer, IL-10 dimer): masses convert through the monomer's mass and the number
-of subunits.
+mean the *active form* (TNF trimer, IL-10 dimer): masses convert through the monomer's mass and
+the number of subunits.
 """
 
 from __future__ import annotations
@@ -79,10 +79,7 @@ def _registry() -> Any:
 
 
 def quantity(
-    text: str,
-    kind: str,
-    molecule: ActiveForm | None = None,
-    weight_kg: float | None = None,
+    text: str, kind: str, molecule: ActiveForm | None = None, weight_kg: float | None = None
 ) -> float:
     """The value of a text quantity in the internal unit of its kind.
 
@@ -96,18 +93,23 @@ def quantity(
         value = registry.Quantity(str(text).replace("µ", "u").replace("μ", "u"))
         value.to_base_units()
     except Exception as error:
-        raise UnitError(f"'{text}' cannot be read as a quantity; write {_article(kind)}"
-                        f" such as '{target.example}'") from error  # fmt: skip
+        raise UnitError(
+            f"'{text}' cannot be read as a quantity; write {_article(kind)}"
+            f" such as '{target.example}'"
+        ) from error
     if not math.isfinite(value.magnitude):
-        raise UnitError(f"'{text}' is not a finite number; write {_article(kind)}"
-                        f" such as '{target.example}'")  # fmt: skip
+        raise UnitError(
+            f"'{text}' is not a finite number; write {_article(kind)} such as '{target.example}'"
+        )
     per_cell = 1 / registry.cell
     for attempt in (value, value * registry.cell, value * per_cell):
         for converted in _readings(attempt, kind, molecule, weight_kg, registry):
             if converted.is_compatible_with(target.unit or "dimensionless"):
                 return float(converted.to(target.unit or "dimensionless").magnitude)
-    raise UnitError(f"'{text}' is {_dimension_name(value)}; {_article(kind)} is needed here,"
-                    f" such as '{target.example}'{_hint(kind, value, molecule)}")  # fmt: skip
+    raise UnitError(
+        f"'{text}' is {_dimension_name(value)}; {_article(kind)} is needed here,"
+        f" such as '{target.example}'{_hint(kind, value, molecule)}"
+    )
 
 
 def _readings(
@@ -182,7 +184,7 @@ def _hint(kind: str, value: Any, molecule: ActiveForm | None) -> str:
 
 def _per_kg(value: Any) -> bool:
     """Whether a quantity is written per kilogram of body."""
-    return dict(value.unit_items()).get("kilogram", 0) < 0
+    return bool(dict(value.unit_items()).get("kilogram", 0) < 0)
 
 
 def same_dimension(text: str, unit: str) -> str:

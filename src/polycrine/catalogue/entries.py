@@ -104,8 +104,15 @@ class Source(Record):
 class Molecule(Record):
     """A cytokine, soluble receptor, hormone, bacterial product or drug that travels in fluid."""
 
-    kind: Literal["cytokine", "antagonist", "soluble receptor", "acute phase protein", "hormone",
-                  "bacterial product", "danger signal"]  # fmt: skip
+    kind: Literal[
+        "cytokine",
+        "antagonist",
+        "soluble receptor",
+        "acute phase protein",
+        "hormone",
+        "bacterial product",
+        "danger signal",
+    ]
     name: str
     about: str = ""
     aliases: tuple[str, ...] = ()

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from polycrine.catalogue.entries import Complex, Family, Molecule, Number, Receptor, Record, Source
-from polycrine.catalogue.yamltext import fill, read_document
-from polycrine.errors import InputError, Problem, nearest
+from polycrine.catalogue.yamltext import R, fill, read_document
+from polycrine.errors import InputError, Problem, nearest, wrong
 from polycrine.units import ActiveForm
 
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "κ": "kappa", "λ": "lambda"}
@@ -46,10 +46,9 @@ class Catalogue:
         if len(found) == 1:
             return found[0]
         if found:
-            raise InputError([Problem(name, "this name is ambiguous.", "Write "
-                              + " or ".join(f"'{key}'" for key in found) + ".")])  # fmt: skip
-        raise InputError([Problem(name, "no molecule of the catalogue has this name.",
-                                  nearest(name, self.molecules))])  # fmt: skip
+            raise wrong(name, f"this name is ambiguous: {', '.join(found)}.", "Write one of them.")
+        rule = "no molecule of the catalogue has this name."
+        raise wrong(name, rule, nearest(name, self.molecules))
 
     def active_form(self, key: str) -> ActiveForm:
         """What a mass of this molecule, or of a complex, means in moles."""
@@ -79,22 +78,15 @@ class Catalogue:
 
 
 def describe(known: Catalogue, key: str) -> dict[str, Any]:
-    """What is known of a molecule: names, and its own and its bindings' numbers as text."""
-    molecule = known.molecules[key]
-    numbers = [
-        (path, number)
-        for path, number in known.numbers()
-        if path.split(".")[0] == key
-        or f".binds.{key}." in path
-        or key in path.split(".")[0].split(":")
-    ]
-    rows = [
-        [path, number.text, f"{number.low:g}-{number.high:g}" if number.has_range else "",
-         number.origin, known.sources[number.source].cite if number.source else number.why]
-        for path, number in numbers
-    ]  # fmt: skip
-    return {**molecule.model_dump(include={"name", "kind", "about", "aliases", "hgnc", "uniprot",
-            "family", "subunits", "balance"}), "key": key, "numbers": rows}  # fmt: skip
+    """What is known of a molecule: its record, and rows of its own and its bindings' numbers."""
+    rows = []
+    for path, number in known.numbers():
+        if key in path.split(".")[0].split(":") or f".binds.{key}." in path:
+            span = f"{number.low:g}-{number.high:g}" if number.has_range else ""
+            backing = known.sources[number.source].cite if number.source else number.why
+            rows.append([path, number.text, span, number.origin, backing])
+    fields = {"name", "kind", "about", "aliases", "hgnc", "uniprot", "family", "subunits"}
+    return {"key": key, **known.molecules[key].model_dump(include=fields), "numbers": rows}
 
 
 def normal(name: str) -> str:
@@ -124,25 +116,24 @@ def _numbers_in(value: object, path: str) -> Iterator[tuple[str, Number]]:
 @cache
 def catalogue() -> Catalogue:
     """The catalogue that ships with polycrine; raises InputError if a file of it is wrong."""
-    families, problems = [], []
     data = files("polycrine.catalogue") / "data"
-    bibliography = read_document((data / "sources.yaml").read_text("utf-8"), "sources.yaml")
-    sources = fill(Sources, bibliography).sources
-    for entry in sorted(data.iterdir(), key=lambda file: file.name):
-        if not entry.name.endswith(".yaml") or entry.name == "sources.yaml":
-            continue
-        document = read_document(entry.read_text("utf-8"), entry.name)
-        family = fill(Family, document)
-        families.append(family)
-        problems += [Problem(entry.name, f"{path} cites '{number.source}', which is unknown.",
-                             nearest(number.source, sources))
-                     for path, number in numbers_of(family, entry.name)
-                     if number.source is not None and number.source not in sources]  # fmt: skip
+
+    def filled(name: str, record: type[R]) -> R:
+        return fill(record, read_document((data / name).read_text("utf-8"), name))
+
+    sources = filled("sources.yaml", Sources).sources
+    names = sorted(file.name for file in data.iterdir() if file.name.endswith(".yaml"))
+    families = {name: filled(name, Family) for name in names if name != "sources.yaml"}
+    problems = [
+        Problem(name, f"{path} cites '{number.source}'.", nearest(number.source, sources))
+        for name, family in families.items()
+        for path, number in numbers_of(family, name)
+        if number.source is not None and number.source not in sources
+    ]
     if problems:
         raise InputError(problems)
-    return Catalogue(
-        {key: value for family in families for key, value in family.molecules.items()},
-        {key: value for family in families for key, value in family.receptors.items()},
-        {key: value for family in families for key, value in family.complexes.items()},
-        sources,
+    molecules, receptors, complexes = (
+        {key: entry for family in families.values() for key, entry in getattr(family, kind).items()}
+        for kind in ("molecules", "receptors", "complexes")
     )
+    return Catalogue(molecules, receptors, complexes, sources)

@@ -6,16 +6,20 @@ that is filled decides what a scalar is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from polycrine.errors import InputError, Problem, nearest
+from polycrine.errors import InputError, Problem, nearest, wrong
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Path = tuple[str | int, ...]
+TAG = "one of: "
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -47,9 +51,9 @@ def read_document(text: str, name: str) -> Document:
         )
         rule = f"this is not YAML: {error.problem}{began}."
         instead = "Check indentation, colons and brackets."
-        raise InputError([Problem(f"{name}:{line}", rule, instead)]) from error
+        raise wrong(f"{name}:{line}", rule, instead) from error
     except yaml.YAMLError as error:
-        raise InputError([Problem(f"{name}:1", "this is not text in YAML.")]) from error
+        raise wrong(f"{name}:1", "this is not text in YAML.") from error
     lines: dict[Path, int] = {}
     problems: list[Problem] = []
     data = _plain(node, (), lines, problems, name)
@@ -70,8 +74,8 @@ def _plain(
             key, line = str(key_node.value), key_node.start_mark.line + 1
             if key in mapping:
                 first = lines[(*path, key)]
-                problems.append(Problem(f"{name}:{line}", f"'{key}' is written twice here,"
-                    f" first on line {first}.", "Keep one of the two."))  # fmt: skip
+                rule = f"'{key}' is written twice here, first on line {first}."
+                problems.append(Problem(f"{name}:{line}", rule, "Keep one of the two."))
             lines.setdefault((*path, key), line)
             mapping[key] = _plain(value_node, (*path, key), lines, problems, name)
         return mapping
@@ -89,73 +93,36 @@ def fill(record: type[R], document: Document) -> R:
     try:
         return record.model_validate(document.data)
     except ValidationError as error:
-        raise InputError(problems_of(error, record, document)) from error
+        findings = [_problem(finding, record, document) for finding in error.errors()]
+        raise InputError(findings) from error
 
 
-def problems_of(
-    error: ValidationError, record: type[BaseModel], document: Document
-) -> list[Problem]:
-    """pydantic's findings as problems with lines, plain sentences and the nearest valid key."""
-    problems = []
-    for finding in error.errors():
-        path = tuple(part for part in finding["loc"] if _is_written(part))
-        kind, key = finding["type"], str(finding["loc"][-1]) if finding["loc"] else ""
-        instead = ""
-        if kind == "extra_forbidden":
-            rule = f"'{key}' is not a key that is known here."
-            instead = nearest(key, _keys_at(record, finding["loc"][:-1]))
-        elif kind == "missing":
-            rule = f"'{key}' is missing here."
-        elif kind == "value_error":
-            rule = str(finding["ctx"]["error"]).rstrip(".") + "."
-        elif kind.startswith("float") or kind.startswith("int"):
-            rule = f"'{finding['input']}' is not a number that fits '{key}'."
-        elif kind in ("literal_error", "enum"):
-            rule = f"'{finding['input']}' does not fit '{key}'."
-            instead = f"Write {finding['ctx']['expected']}."
-        elif kind in ("model_type", "dict_type", "model_attributes_type"):
-            rule = f"'{key or document.name}' must hold keys with values."
-        elif kind in ("tuple_type", "list_type"):
-            rule = f"'{key}' must be a list: lines that begin with '- '."
-        else:
-            rule = f"'{key}': {finding['msg']}."
-        problems.append(Problem(document.place(path), rule, instead))
-    return problems
+def _problem(finding: ErrorDetails, record: type[BaseModel], document: Document) -> Problem:
+    """A finding of pydantic with its line, a plain sentence and the nearest valid key."""
+    path = tuple(part for part in finding["loc"] if not str(part).startswith(TAG))
+    kind, key, instead = finding["type"], str(path[-1]) if path else document.name, ""
+    if kind == "extra_forbidden":
+        rule, instead = f"'{key}' is not a key that is known here.", nearest(key, _keys(record))
+    elif kind == "missing":
+        rule = f"'{key}' is missing here."
+    elif kind == "value_error":
+        rule = str(finding["ctx"]["error"]).rstrip(".") + "."
+    elif kind.startswith(("float", "int")):
+        rule = f"'{finding['input']}' is not a number that fits '{key}'."
+    elif kind == "literal_error":
+        rule = f"'{finding['input']}' does not fit '{key}'."
+        instead = f"Write {finding['ctx']['expected']}."
+    elif kind in ("model_type", "dict_type", "model_attributes_type"):
+        rule = f"'{key}' must hold keys with values."
+    elif kind in ("tuple_type", "list_type"):
+        rule = f"'{key}' must be a list: lines that begin with '- '."
+    else:
+        rule = f"'{key}': {finding['msg']}."
+    return Problem(document.place(path), rule, instead)
 
 
-def _is_written(part: object) -> bool:
-    return not (isinstance(part, str) and part.startswith("event:"))
-
-
-def _keys_at(record: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
-    kind: Any = record
-    for part in loc:
-        kind = _inner(kind, part) if _is_written(part) else kind
-    return list(_names(kind))
-
-
-def _inner(kind: Any, part: str | int) -> Any:
-    for option in _options(kind):
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            for name, field in option.model_fields.items():
-                if part in (name, field.alias):
-                    return field.annotation
-        elif get_origin(option) in (dict, tuple):
-            arguments = [a for a in get_args(option) if a is not Ellipsis]
-            return arguments[-1]
-    return None
-
-
-def _options(kind: Any) -> list[Any]:
-    if hasattr(kind, "__metadata__"):
-        return _options(get_args(kind)[0])
-    if get_origin(kind) is None or get_origin(kind) in (dict, tuple, list):
-        return [kind]
-    return [inner for option in get_args(kind) for inner in _options(option)]
-
-
-def _names(kind: Any) -> Iterable[str]:
-    for option in _options(kind):
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            for name, field in option.model_fields.items():
-                yield field.alias or name
+def _keys(record: type[BaseModel]) -> set[str]:
+    """Every key that the record or a record inside it knows."""
+    schema = record.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return {key for part in parts for key in part.get("properties", {})}

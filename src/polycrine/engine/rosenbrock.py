@@ -17,23 +17,32 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 GAMMA = 0.25
-A = np.array([
-    [0.0, 0.0, 0.0, 0.0, 0.0],
-    [1.544, 0.0, 0.0, 0.0, 0.0],
-    [0.9466785280815826, 0.2557011698983284, 0.0, 0.0, 0.0],
-    [3.314825187068521, 2.896124015972201, 0.9986419139977817, 0.0, 0.0],
-    [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 0.0],
-    [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0],
-])  # fmt: skip
-G = np.array([
-    [0.0, 0.0, 0.0, 0.0, 0.0],
-    [-5.6688, 0.0, 0.0, 0.0, 0.0],
-    [-2.430093356833875, -0.2063599157091915, 0.0, 0.0, 0.0],
-    [-0.1073529058151375, -9.594562251023355, -20.47028614809616, 0.0, 0.0],
-    [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160, 0.0],
-    [8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136,
-     -6.058818238834054],
-])  # fmt: skip
+A = np.array(
+    [
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [1.544, 0.0, 0.0, 0.0, 0.0],
+        [0.9466785280815826, 0.2557011698983284, 0.0, 0.0, 0.0],
+        [3.314825187068521, 2.896124015972201, 0.9986419139977817, 0.0, 0.0],
+        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 0.0],
+        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0],
+    ]
+)
+G = np.array(
+    [
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [-5.6688, 0.0, 0.0, 0.0, 0.0],
+        [-2.430093356833875, -0.2063599157091915, 0.0, 0.0, 0.0],
+        [-0.1073529058151375, -9.594562251023355, -20.47028614809616, 0.0, 0.0],
+        [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160, 0.0],
+        [
+            8.083246795921522,
+            -7.981132988064893,
+            -31.52159432874371,
+            16.31930543123136,
+            -6.058818238834054,
+        ],
+    ]
+)
 C = np.array([0.0, 0.386, 0.21, 0.63, 1.0, 1.0])
 D = np.array([0.25, -0.1043, 0.1035, -0.03620000000000023, 0.0, 0.0])
 STAGES = 6
@@ -72,33 +81,29 @@ def evaluate(address: int, t: float, y: Any, p: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _factorise(w: Any, plan: Any) -> None:
-    _, diagonal, _, lower_start, lower_at, _, upper_start, upper_at, _, target = plan
     product = 0
-    for k in range(diagonal.size):
-        pivot = 1.0 / w[diagonal[k]]
-        w[diagonal[k]] = pivot
-        for i in range(lower_start[k], lower_start[k + 1]):
-            factor = w[lower_at[i]] * pivot
-            w[lower_at[i]] = factor
-            for j in range(upper_start[k], upper_start[k + 1]):
-                w[target[product]] -= factor * w[upper_at[j]]
+    for k in range(plan.diagonal.size):
+        pivot = 1.0 / w[plan.diagonal[k]]
+        w[plan.diagonal[k]] = pivot
+        for i in range(plan.lower_start[k], plan.lower_start[k + 1]):
+            factor = w[plan.lower_at[i]] * pivot
+            w[plan.lower_at[i]] = factor
+            for j in range(plan.upper_start[k], plan.upper_start[k + 1]):
+                w[plan.target[product]] -= factor * w[plan.upper_at[j]]
                 product += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _solve(w: Any, plan: Any, b: Any) -> None:
-    order, diagonal, _, lower_start, lower_at, lower_row, upper_start, upper_at, upper_column, _ = (
-        plan
-    )
-    for k in range(diagonal.size):
-        value = b[order[k]]
-        for i in range(lower_start[k], lower_start[k + 1]):
-            b[lower_row[i]] -= w[lower_at[i]] * value
-    for k in range(diagonal.size - 1, -1, -1):
-        value = b[order[k]]
-        for j in range(upper_start[k], upper_start[k + 1]):
-            value -= w[upper_at[j]] * b[upper_column[j]]
-        b[order[k]] = value * w[diagonal[k]]
+    for k in range(plan.order.size):
+        value = b[plan.order[k]]
+        for i in range(plan.lower_start[k], plan.lower_start[k + 1]):
+            b[plan.lower_row[i]] -= w[plan.lower_at[i]] * value
+    for k in range(plan.order.size - 1, -1, -1):
+        value = b[plan.order[k]]
+        for j in range(plan.upper_start[k], plan.upper_start[k + 1]):
+            value -= w[plan.upper_at[j]] * b[plan.upper_column[j]]
+        b[plan.order[k]] = value * w[plan.diagonal[k]]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -109,17 +114,26 @@ def _dyadic(h: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(
-    code: Any, rows: Any, plan: Any, size: int, free: Any, y: Any, p: Any, t: float, end: float,
-    h: float, rtol: float, atol: Any, max_steps: int, counts: Any,
-) -> tuple[int, float, float]:  # fmt: skip
+    code: Any,
+    rows: Any,
+    plan: Any,
+    free: Any,
+    y: Any,
+    p: Any,
+    t: float,
+    end: float,
+    h: float,
+    limits: Any,
+    counts: Any,
+) -> tuple[int, float, float]:
     """Advance y in place from t to `end`; returns (status, time reached, proposed step).
 
     code: addresses of rates, jacobian and drift; free: 0 holds a species, 1 lets it move;
-    atol: per species, 0 leaves a species out of the error control; counts: accepted, rejected.
+    limits: rtol, atol per species (0 leaves it out of the error control), steps allowed;
+    counts: accepted, rejected.
     """
-    n = y.size
-    diagonal, jacobian_at = plan[1], plan[2]
-    jacobian, w = np.empty(rows.size), np.empty(size)
+    n, (rtol, atol, max_steps) = y.size, limits
+    jacobian, w = np.empty(rows.size), np.empty(plan.size)
     stages = np.empty((STAGES, n))
     slope, drift, trial = np.empty(n), np.empty(n), np.empty(n)
     smallest = 1e-13 * max(abs(end), 1.0)
@@ -139,9 +153,9 @@ def advance(
             return STEP_TOO_SMALL, t, h
         w[:] = 0.0
         for k in range(n):
-            w[diagonal[k]] = 1.0 / (GAMMA * step)
+            w[plan.diagonal[k]] = 1.0 / (GAMMA * step)
         for e in range(rows.size):
-            w[jacobian_at[e]] -= jacobian[e] * free[rows[e]]
+            w[plan.jacobian_at[e]] -= jacobian[e] * free[rows[e]]
         _factorise(w, plan)
         for s in range(STAGES):
             trial[:] = y

@@ -49,9 +49,14 @@ class Member:
 
 
 def run_stops(
-    code: Code, members: Sequence[Member], schedules: Sequence[Schedule], scales: Floats,
-    tolerances: Tolerances, until: float, keep: Callable[[int, float, Floats], None],
-) -> None:  # fmt: skip
+    code: Code,
+    members: Sequence[Member],
+    schedules: Sequence[Schedule],
+    scales: Floats,
+    tolerances: Tolerances,
+    until: float,
+    keep: Callable[[int, float, Floats], None],
+) -> None:
     """Advance every member through its stops up to and including time `until`.
 
     keep(member, time, state) is called at each observed stop, before the stop's actions. A member
@@ -109,16 +114,21 @@ def _advance(
 ) -> None:
     if end <= member.time:
         return
-    plan = code.plan
-    arrays = (
-        plan.order, plan.diagonal, plan.jacobian_at, plan.lower_start, plan.lower_at,
-        plan.lower_row, plan.upper_start, plan.upper_at, plan.upper_column, plan.target,
-    )  # fmt: skip
+    functions = np.array([code.rates, code.jacobian, code.drift])
+    limits = (tolerances.relative, tolerances.absolute * scales, tolerances.max_steps)
     member.status, member.time, member.step = advance(
-        np.array([code.rates, code.jacobian, code.drift]), code.rows, arrays, plan.size, free,
-        member.state, member.parameters, member.time, end, member.step,
-        tolerances.relative, tolerances.absolute * scales, tolerances.max_steps, member.counts,
-    )  # fmt: skip
+        functions,
+        code.rows,
+        code.plan,
+        free,
+        member.state,
+        member.parameters,
+        member.time,
+        end,
+        member.step,
+        limits,
+        member.counts,
+    )
 
 
 def _act(member: Member, schedule: Schedule, tolerances: Tolerances) -> None:

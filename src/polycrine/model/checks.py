@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.yamltext import Document, Path
 from polycrine.errors import InputError, Problem, UnitError, nearest
 from polycrine.model.model import Block, Count, Give, KnockOut, Model, Panel, Read
-from polycrine.model.programs import Program, load_program
-from polycrine.units import quantity
+from polycrine.model.programs import Program, load_cascade, load_program
+from polycrine.units import quantity, same_dimension
 
 
 class Checker:
     """Walks a declaration once and keeps every problem with its line."""
 
     def __init__(self, model: Model, document: Document) -> None:
-        self.model, self.document = model, document
+        self.model, self.document, self.known = model, document, catalogue()
         self.problems: list[Problem] = []
-        self.known = catalogue()
         self.programs: dict[str, Program] = {}
 
     def check(self) -> list[Problem]:
         """Every problem of the declaration."""
         self._molecules()
         self._places()
-        self._cells()
+        for key in self.model.cells:
+            self._cells(key)
         self._numbers()
-        self._events()
-        self._observations()
+        for i, event in enumerate(self.model.events):
+            self._event(("events", i), event)
+        for arm, events in self.model.arms.items():
+            for i, event in enumerate(events):
+                self._event(("arms", arm, i), event)
+        for i, wish in enumerate(self.model.observe):
+            self._observation(("observe", i), wish)
         return self.problems
 
-    def note(self, path: Path, rule: str, instead: str = "") -> None:
-        """Record a problem at a path of the document."""
+    def _note(self, path: Path, rule: str, instead: str = "") -> None:
         self.problems.append(Problem(self.document.place(path), rule, instead))
 
     @contextmanager
@@ -42,88 +45,67 @@ class Checker:
         try:
             yield
         except UnitError as error:
-            self.note(path, f"{error}.")
+            self._note(path, f"{error}.")
         except InputError as error:
             for problem in error.problems:
-                self.note(path, problem.rule, problem.instead)
+                self._note(path, problem.rule, problem.instead)
 
-    def _name(self, path: Path, name: str, valid: object, what: str) -> bool:
-        names = list(valid)  # type: ignore[call-overload]
-        if name in names:
-            return True
-        self.note(path, f"'{name}' is no {what} of this model.", nearest(name, names))
-        return False
+    def _name(self, path: Path, name: str, valid: Collection[str], what: str) -> bool:
+        if name not in valid:
+            self._note(path, f"'{name}' is no {what} of this model.", nearest(name, valid))
+        return name in valid
 
     def _molecules(self) -> None:
         seen: set[str] = set()
         for key in ("cytokines", "mediators"):
             for i, name in enumerate(getattr(self.model, key)):
-                if name not in self.known.molecules:
+                if name in seen:
+                    self._note((key, i), f"'{name}' is listed twice.", "Keep one of the two.")
+                elif name not in self.known.molecules:
                     with self._noting((key, i)):
                         found = self.known.find(name)
-                        self.note((key, i), f"'{name}' is written '{found}' here.")
-                elif name in seen:
-                    self.note((key, i), f"'{name}' is listed twice.", "Keep one of the two.")
+                        self._note((key, i), f"'{name}' is written '{found}' here.")
                 seen.add(name)
 
     def _places(self) -> None:
         model = self.model
         plasmas = [key for key, place in model.places.items() if place.volume == "plasma"]
-        for key in plasmas:
-            if model.body is None:
-                self.note(("places", key, "volume"), "the volume 'plasma' needs a body.",
-                          "Write 'body: {weight: 70 kg, plasma: 3 L, whole blood: 5 L}'.")  # fmt: skip
+        if plasmas and model.body is None:
+            instead = "Write 'body: {weight: 70 kg, plasma: 3 L, whole blood: 5 L}'."
+            self._note(("places", plasmas[0]), "the volume 'plasma' needs a body.", instead)
         for key in plasmas[1:]:
-            self.note(("places", key), f"the body's plasma is already '{plasmas[0]}'.")
+            self._note(("places", key), f"the body's plasma is already '{plasmas[0]}'.")
         for i, link in enumerate(model.links):
             for name in link.between:
                 self._name(("links", i, "between"), name, model.places, "place")
             if link.between[0] == link.between[1]:
-                self.note(("links", i, "between"), "a link joins two different places.")
+                self._note(("links", i, "between"), "a link joins two different places.")
 
-    def _cells(self) -> None:
-        for key, cells in self.model.cells.items():
-            path: Path = ("cells", key)
-            self._name((*path, "in"), cells.place, self.model.places, "place")
-            with self._noting((*path, "program")):
-                self.programs[key] = load_program(cells.program)
-                self._number_of_cells(key, path)
-            if key in self.model.places:
-                self.note(path, f"'{key}' is the name of a place and of cells.")
-
-    def _number_of_cells(self, key: str, path: Path) -> None:
-        cells, healthy = self.model.cells[key], self.programs[key].healthy_count
-        if cells.count is None and cells.concentration is None:
-            if healthy is None or self.model.body is None:
-                self.note(path, f"how many cells '{key}' stands for is not known here.",
-                          "Write 'count: 1e6' or 'concentration: 4e9 /L'.")  # fmt: skip
+    def _cells(self, key: str) -> None:
+        cells, path = self.model.cells[key], ("cells", key)
+        self._name((*path, "in"), cells.place, self.model.places, "place")
+        if key in self.model.places:
+            self._note(path, f"'{key}' is the name of a place and of cells.")
+        with self._noting((*path, "program")):
+            self.programs[key] = load_program(cells.program)
+            healthy = self.programs[key].healthy_count if self.model.body else None
+            if (cells.count or cells.concentration or healthy) is None:
+                instead = "Write 'count: 1e6' or 'concentration: 4e9 /L'."
+                self._note(path, f"how many cells '{key}' stands for is not known.", instead)
 
     def _numbers(self) -> None:
-        valid = {path.removesuffix(".value"): number for path, number in self.known.numbers()}
+        valid = dict(self.known.numbers())
         for program in self.programs.values():
             valid |= dict(numbers_of(program, program.program.replace(" ", "_")))
         for path, text in self.model.numbers.items():
+            place = ("numbers", path)
             if path not in valid:
-                self.note(("numbers", path), f"'{path}' is no number of the catalogue or of a"
-                          " program in this model.", nearest(path, valid))  # fmt: skip
-                continue
-            self._same_dimension(path, text, valid[path])
-
-    def _same_dimension(self, path: str, text: str, number: Number) -> None:
-        from polycrine.units import same_dimension
-
-        rule = same_dimension(text, number.unit)
-        if rule:
-            self.note(("numbers", path), rule)
-        elif text.strip().startswith("-"):
-            self.note(("numbers", path), f"'{text}' is negative; '{path}' must be zero or more.")
-
-    def _events(self) -> None:
-        for i, event in enumerate(self.model.events):
-            self._event(("events", i), event)
-        for arm, events in self.model.arms.items():
-            for i, event in enumerate(events):
-                self._event(("arms", arm, i), event)
+                rule = f"'{path}' is no number of the catalogue or of a program in this model."
+                self._note(place, rule, nearest(path, valid))
+            elif rule := same_dimension(text, valid[path].unit):
+                self._note(place, rule)
+            elif text.strip().startswith("-"):
+                self._note(place, f"'{text}' is negative; '{path}' must be zero or more.")
 
     def _event(self, path: Path, event: Give | Block | KnockOut) -> None:
         model = self.model
@@ -140,44 +122,30 @@ class Checker:
                 self._dose(path, event)
 
     def _dose(self, path: Path, event: Give) -> None:
-        form = self.known.active_form(event.give)
-        body = self.model.body
+        form, body = self.known.active_form(event.give), self.model.body
         weight = quantity(body.weight, "body mass") if body else None
         for key, kind in (("dose", "amount"), ("concentration", "concentration")):
             text = getattr(event, key)
-            if text is not None:
-                with self._noting((*path, key)):
-                    if quantity(text, kind, form, weight) < 0:
-                        self.note((*path, key), f"'{text}' is negative; a dose is zero or more.")
+            with self._noting((*path, key)):
+                if text is not None and quantity(text, kind, form, weight) < 0:
+                    self._note((*path, key), f"'{text}' is negative; a dose is zero or more.")
 
-    def _observations(self) -> None:
-        model = self.model
-        for i, wish in enumerate(model.observe):
-            path: Path = ("observe", i)
-            if isinstance(wish, Panel):
-                self._name((*path, "panel"), wish.panel, model.places, "place")
-            elif isinstance(wish, Count):
-                self._name((*path, "count"), wish.count, model.cells, "cell type")
-            elif self._name((*path, "in"), wish.place, model.cells, "cell type"):
-                program = self.programs.get(wish.place)
-                if program is not None:
-                    self._name((*path, "read"), wish.read, readable(program), "read-out")
+    def _observation(self, path: Path, wish: Panel | Read | Count) -> None:
+        if isinstance(wish, Panel):
+            self._name((*path, "panel"), wish.panel, self.model.places, "place")
+        elif isinstance(wish, Count):
+            self._name((*path, "count"), wish.count, self.model.cells, "cell type")
+        elif self._name((*path, "in"), wish.place, self.model.cells, "cell type"):
+            known = readable(self.programs[wish.place]) if wish.place in self.programs else []
+            if known:
+                self._name((*path, "read"), wish.read, known, "read-out")
 
 
 def readable(program: Program) -> list[str]:
     """What `read` can observe in cells of a program."""
-    from polycrine.model.programs import load_cascade
-
     outputs = [out for cascade in program.cascades for out in load_cascade(cascade).outputs]
-    mrna = [f"{gene} mRNA" for gene in program.products]
-    inner = [name for name, gene in program.products.items() if gene.secretion is None]
-    secretion = [f"{name} secretion" for name, gene in program.products.items() if gene.secretion]
-    bound = [f"{receptor} bound" for receptor in program.receptors]
-    return [*program.signals, *outputs, *inner, *program.receptors, *bound, *mrna, *secretion]
-
-
-def observation_name(wish: Read | Count | Panel) -> str:
-    """How an observation is called in tables."""
-    if isinstance(wish, Read):
-        return f"{wish.read} in {wish.place}"
-    return f"{wish.count} count" if isinstance(wish, Count) else f"panel of {wish.panel}"
+    names = [*program.signals, *outputs, *program.receptors]
+    names += [f"{receptor} bound" for receptor in program.receptors]
+    for name, product in program.products.items():
+        names += [f"{name} mRNA", name if product.secretion is None else f"{name} secretion"]
+    return names

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from polycrine.catalogue.entries import Record
+from polycrine.catalogue.yamltext import TAG
 from polycrine.errors import UnitError
 from polycrine.units import quantity
 
@@ -146,24 +147,24 @@ def _tag(*keys: str) -> Discriminator:
         for key in keys:
             if isinstance(value, dict):
                 if key in value:
-                    return f"event:{key}"
+                    return f"{TAG}{key}"
             elif hasattr(value, key.replace(" ", "_")):
-                return f"event:{key}"
-        return f"event:{keys[0]}"
+                return f"{TAG}{key}"
+        return f"{TAG}{keys[0]}"
 
     return Discriminator(which)
 
 
 Event = Annotated[
-    Annotated[Give, Tag("event:give")]
-    | Annotated[Block, Tag("event:block")]
-    | Annotated[KnockOut, Tag("event:knock out")],
+    Annotated[Give, Tag(TAG + "give")]
+    | Annotated[Block, Tag(TAG + "block")]
+    | Annotated[KnockOut, Tag(TAG + "knock out")],
     _tag("give", "block", "knock out"),
 ]
 Observation = Annotated[
-    Annotated[Panel, Tag("event:panel")]
-    | Annotated[Read, Tag("event:read")]
-    | Annotated[Count, Tag("event:count")],
+    Annotated[Panel, Tag(TAG + "panel")]
+    | Annotated[Read, Tag(TAG + "read")]
+    | Annotated[Count, Tag(TAG + "count")],
     _tag("panel", "read", "count"),
 ]
 
@@ -210,6 +211,13 @@ class Model(Record):
     def plasma(self) -> str | None:
         """The place that is the body's blood plasma."""
         return next((key for key, place in self.places.items() if place.volume == "plasma"), None)
+
+    def with_run(self, *, duration: str | None = None, seed: int | None = None) -> Model:
+        """The declaration with another duration or seed, where one is given."""
+        given = {"duration": duration, "seed": seed}
+        changes = {key: value for key, value in given.items() if value is not None}
+        run = Run.model_validate(self.run.model_dump() | changes)
+        return self.model_copy(update={"run": run})
 
     def with_arm(self, arm: str | None) -> Model:
         """The declaration with an arm's events added to its own."""

@@ -1,7 +1,7 @@
 """What a cell can do: receptors, signals behind them, cascades, and what it makes.
 
-A program is text in `programs/`, whole or `like` another one; a cascade is a published reaction network in `cascades/` with
-one input. `network/programs.py` turns both into equations.
+A program is text in `programs/`, whole or `like` another one; a cascade is a published
+reaction network in `cascades/` with one input. `network/programs.py` turns both into equations.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pydantic import Field
 from polycrine.catalogue.entries import Number, Record
 from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.yamltext import Document, fill, read_document
-from polycrine.errors import InputError, Problem, nearest
+from polycrine.errors import InputError, Problem, nearest, wrong
 
 
 class Induction(Record):
-    """Transcription rises by strength * x^n / (half^n + x^n); 1 is the gene's full rate."""
+    """Transcription rises by strength * x^n / (half^n + x^n); no strength: the full rate, 1."""
 
     half: Number
-    strength: Number
+    strength: Number | None = None
     steepness: int = 1
 
 
@@ -59,7 +59,7 @@ class Signal(Record):
 
 
 class Product(Record):
-    """What a cell makes, from transcription to release; mRNA and inner proteins are relative to full.
+    """What a cell makes, from transcription to release; mRNA and inner proteins are shares of full.
 
     secretion: molecules per time and cell at full mRNA; transit: half-time from synthesis to
     release; matured_by: the signal without which the precursor stays inside; half_life: of the
@@ -115,8 +115,9 @@ class Cascade(Record):
 def program_names() -> list[str]:
     """The programs that ship with polycrine."""
     folder = files("polycrine.model") / "programs"
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir()
-                  if file.name.endswith(".yaml"))  # fmt: skip
+    return sorted(
+        file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")
+    )
 
 
 @cache
@@ -126,7 +127,7 @@ def load_program(name: str) -> Program:
     path = files("polycrine.model") / "programs" / file
     if not path.is_file():
         names = [known.replace("-", " ") for known in program_names()]
-        raise InputError([Problem(name, f"there is no program '{name}'.", nearest(name, names))])
+        raise wrong(name, f"there is no program '{name}'.", nearest(name, names))
     document = read_document(path.read_text("utf-8"), file)
     parent = document.data.pop("like", None)
     if parent is not None:
@@ -180,6 +181,10 @@ def _findings(program: Program) -> list[tuple[str, str]]:
             findings.append((f"'{name}' cannot be heard.", nearest(name, hearable)))
     for path, number in numbers_of(program, program.program):
         if number.source is not None and number.source not in known.sources:
-            findings.append((f"{path} cites '{number.source}', which is unknown.",
-                             nearest(number.source, known.sources)))  # fmt: skip
+            findings.append(
+                (
+                    f"{path} cites '{number.source}', which is unknown.",
+                    nearest(number.source, known.sources),
+                )
+            )
     return findings

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from polycrine.catalogue.yamltext import Document, fill, read_document
-from polycrine.errors import InputError, Problem, nearest
+from polycrine.errors import InputError, Problem, nearest, wrong
 from polycrine.model.checks import Checker
 from polycrine.model.model import Model
 
@@ -24,8 +24,8 @@ def read_model(text: str, name: str, settings: Sequence[str] = ()) -> Model:
     """
     document = read_document(text, name)
     if not isinstance(document.data, dict):
-        raise InputError([Problem(f"{name}:1", "a model is a file of keys with values.",
-                                  "Begin with 'polycrine: 1'.")])  # fmt: skip
+        rule = "a model is a file of keys with values."
+        raise wrong(f"{name}:1", rule, "Begin with 'polycrine: 1'.")
     problems = [problem for setting in settings for problem in _apply(document, setting)]
     if problems:
         raise InputError(problems)
@@ -62,8 +62,8 @@ def _apply(document: Document, setting: str) -> list[Problem]:
     key = _key(here, last)
     if isinstance(here, list) and key is None:
         return [Problem(place, f"'{last}' is not in the model.", nearest(last, _names(here)))]
-    if isinstance(here, (dict, list)):
-        here[last if key is None else key] = value.strip()
+    if isinstance(here, dict | list):
+        here[key if isinstance(here, list) or key is not None else last] = value.strip()
         return []
     return [Problem(place, f"'{parents[-1]}' holds a value, not keys.")]
 

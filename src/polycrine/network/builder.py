@@ -16,9 +16,12 @@ class Builder:
     """A network in the making; `numbers` are the author's own values by their path."""
 
     def __init__(
-        self, known: Catalogue, molecules: tuple[str, ...], numbers: Mapping[str, str],
+        self,
+        known: Catalogue,
+        molecules: tuple[str, ...],
+        numbers: Mapping[str, str],
         weight_kg: float | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.known, self.molecules = known, molecules
         self.numbers, self.weight_kg = numbers, weight_kg
         self.species: dict[str, Species] = {}
@@ -35,8 +38,16 @@ class Builder:
             tuple(self.reactions),
         )
 
-    def add(self, name: str, unit: str, initial: float = 0.0, *, pmol: str = "",
-            contents: Mapping[str, int] | None = None, scale: float = 1.0) -> str:  # fmt: skip
+    def add(
+        self,
+        name: str,
+        unit: str,
+        initial: float = 0.0,
+        *,
+        pmol: str = "",
+        contents: Mapping[str, int] | None = None,
+        scale: float = 1.0,
+    ) -> str:
         """A new species; returns its name."""
         held = tuple((contents or {}).items())
         self.species[name] = Species(name, unit, initial, held, pmol, scale)

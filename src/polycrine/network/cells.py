@@ -2,7 +2,8 @@
 
 Receptors    R' = kdeg (R0 f - R) - kon c R + koff C;  C' = kon c R - (koff + kint) C, with f < 1
              where a signal represses synthesis; ligand in pM, receptors in molecules per cell.
-Signals      x = (basal + sum_i a_i / half_i) / prod_j (1 + d_j / half_j);  activity x^n / (1 + x^n).
+Signals      x = (basal + sum_i a_i / half_i) / prod_j (1 + d_j / half_j);
+             activity x^n / (1 + x^n).
 Genes        m' = kdeg (A - m), A = (basal + sum_i s_i h_i) prod_j (1 - s_j h_j), with
              h = x^n / (half^n + x^n); a delay is a chain of three stages.
 Products     P' = smax m - k P, released at k P (times the signal that matures a precursor).
@@ -20,8 +21,12 @@ from polycrine.units import MOLECULES_PER_PMOL, quantity
 
 LN2 = "0.693147180559945309"
 CASCADE_KINDS = (
-    "number", "rate", "second-order rate", "intracellular rate", "intracellular concentration",
-)  # fmt: skip
+    "number",
+    "rate",
+    "second-order rate",
+    "intracellular rate",
+    "intracellular concentration",
+)
 DELAY_STAGES = 3
 
 
@@ -68,8 +73,9 @@ class CellWriter:
 
     def _ligands(self, receptor: str) -> list[str]:
         binds = self.build.known.receptors[receptor].binds
-        return [ligand for ligand in binds if f"{self.place}.{identifier(ligand)}" in
-                self.build.species]  # fmt: skip
+        return [
+            ligand for ligand in binds if f"{self.place}.{identifier(ligand)}" in self.build.species
+        ]
 
     def _bound(self, receptor: str) -> str:
         """The complexes that signal, as an expression."""
@@ -86,11 +92,13 @@ class CellWriter:
     def _receptor(self, name: str) -> None:
         build, entry = self.build, self.build.known.receptors[name]
         carried = self.program.receptors[name]
-        amount = build.number(f"{self.path}.receptors.{name}.per_cell", carried.per_cell,
-                              "molecules")  # fmt: skip
+        amount = build.number(
+            f"{self.path}.receptors.{name}.per_cell", carried.per_cell, "molecules"
+        )
         turnover = build.number(f"{name}.turnover", entry.turnover, "duration")
-        free = build.add(f"{self.group}.{identifier(name)}", "molecules/cell",
-                         build.value(amount), scale=10.0)  # fmt: skip
+        free = build.add(
+            f"{self.group}.{identifier(name)}", "molecules/cell", build.value(amount), scale=10.0
+        )
         openness = receptor_gate(build, name)
         repression = self._repression(f"{self.path}.receptors.{name}", carried.repressed_by)
         loss = f"{LN2}/{turnover}"
@@ -101,10 +109,11 @@ class CellWriter:
             around = f"{self.place}.{identifier(ligand)}"
             bound = f"{free}_{identifier(ligand)}"
             gate = f"{openness}*{molecule_gate(build, ligand)}"
-            build.react(f"{gate}*{kon}*{around}*{free}",
-                        {around: f"-{self.to_place}", free: "-1", bound: "1"})  # fmt: skip
-            build.react(f"{kd}*{kon}*{bound}",
-                        {around: self.to_place, free: "1", bound: "-1"})  # fmt: skip
+            build.react(
+                f"{gate}*{kon}*{around}*{free}",
+                {around: f"-{self.to_place}", free: "-1", bound: "1"},
+            )
+            build.react(f"{kd}*{kon}*{bound}", {around: self.to_place, free: "1", bound: "-1"})
             build.react(f"{kint}*{bound}", {bound: "-1"}, f"taken up by {self.group}")
 
     def _signal(self, name: str) -> None:
@@ -188,8 +197,13 @@ class CellWriter:
         build, around = self.build, f"{self.place}.{identifier(name)}"
         full = build.number(f"{path}.secretion", gene.secretion, "secretion")
         transit = build.number(f"{path}.transit", gene.transit, "duration")
-        pool = build.add(f"{self.group}.{identifier(name)}_inside", "molecules/cell",
-                         pmol=self.pmol, contents={name: 1}, scale=100.0)  # fmt: skip
+        pool = build.add(
+            f"{self.group}.{identifier(name)}_inside",
+            "molecules/cell",
+            pmol=self.pmol,
+            contents={name: 1},
+            scale=100.0,
+        )
         build.react(f"{gene_gate(build, name)}*{full}*{mrna}", {pool: "1"}, f"made by {self.group}")
         ripe = f"*{self.heard[gene.matured_by]}" if gene.matured_by else ""
         release = f"{LN2}/{transit}*{pool}{ripe}"
@@ -211,8 +225,10 @@ class CellWriter:
         return f"({made}*{self._repression(path, gene.repressed_by)})"
 
     def _repression(self, path: str, repressions: Mapping[str, Repression]) -> str:
-        parts = [self._hill(f"{path}.repressed_by.{name}", name, repression)
-                 for name, repression in repressions.items()]  # fmt: skip
+        parts = [
+            self._hill(f"{path}.repressed_by.{name}", name, repression)
+            for name, repression in repressions.items()
+        ]
         return "*".join(f"(1 - {part})" for part in parts if part) or "1"
 
     def _hill(self, path: str, name: str, law: Induction | Repression) -> str:
@@ -220,9 +236,11 @@ class CellWriter:
         if amount is None:
             return ""
         half = self.build.number(f"{path}.half", law.half, kind)
-        strength = self.build.number(f"{path}.strength", law.strength, "number")
         raised = f"({amount}/{half})**{law.steepness}"
-        return f"{strength}*{raised}/(1 + {raised})"
+        share = f"{raised}/(1 + {raised})"
+        if law.strength is None:
+            return share
+        return f"{self.build.number(f'{path}.strength', law.strength, 'number')}*{share}"
 
 
 def binding_parameters(build: Builder, receptor: str, ligand: str) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -30,8 +30,7 @@ _engines: dict[str, Any] = {}
 _lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Where the entries of the factorised matrix lie, in the order of elimination.
 
     order: species in the order of elimination; diagonal: position of each pivot; position of
@@ -138,8 +137,11 @@ def differentiate(network: Network) -> tuple[list[Any], list[Any], list[Any], In
     entries: dict[tuple[int, int], Any] = {}
     for reaction in network.reactions:
         rate = to_sympy(reaction.rate, known)
-        slopes = [(index[s.name], rate.diff(s)) for s in sorted(rate.free_symbols, key=str)
-                  if s.name in index]  # fmt: skip
+        slopes = [
+            (index[s.name], rate.diff(s))
+            for s in sorted(rate.free_symbols, key=str)
+            if s.name in index
+        ]
         in_time = rate.diff(time)
         for name, text in reaction.changes:
             row, factor = index[name], to_sympy(text, known)

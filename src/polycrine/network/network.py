@@ -103,12 +103,14 @@ class Network:
     @property
     def digest(self) -> str:
         """Names the equations (not the values): equal networks share compiled code."""
-        text = json.dumps([
-            [species.name for species in self.species],
-            [parameter.name for parameter in self.parameters],
-            self.assignments,
-            [[reaction.rate, reaction.changes] for reaction in self.reactions],
-        ])  # fmt: skip
+        text = json.dumps(
+            [
+                [species.name for species in self.species],
+                [parameter.name for parameter in self.parameters],
+                self.assignments,
+                [[reaction.rate, reaction.changes] for reaction in self.reactions],
+            ]
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property

@@ -5,7 +5,7 @@ Clearance    the catalogue's clearance CL of a molecule is that of a small dose 
              numbers, through the flow that reaches them; the remainder CL - uptake is first order
              in plasma. A negative remainder is an error: the counts contradict the measurement.
 Rest of body healthy plasma holds each molecule because the rest of the body makes what is
-             cleared: a constant source, set once the cells have settled (`settle` in `runs`).
+             cleared: a constant source, set once the cells have settled (`settled` in `runs`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
-from polycrine.model.model import Give, KnockOut, Model
-from polycrine.model.programs import Program, load_program
+from polycrine.model.model import Give, Model
+from polycrine.model.programs import load_program
 from polycrine.network.builder import LEDGER, Builder, author_number
 from polycrine.network.cells import CellWriter, binding_parameters, gene_gate, molecule_gate
 from polycrine.network.network import Network, identifier
+from polycrine.network.schedule import knocked_out
 from polycrine.units import MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"
@@ -40,13 +41,12 @@ class NetworkWriter:
         self.model, self.known = model, catalogue()
         weight = quantity(model.body.weight, "body mass") if model.body else None
         self.build = Builder(self.known, model.molecules, model.numbers, weight)
-        self.volumes = {key: self._volume(key) for key in model.places}
-        self.programs = {key: load_program(cells.program) for key, cells in model.cells.items()}
+        self.volumes = {key: quantity(_volume(model, key), "volume") for key in model.places}
         self.counts = {key: count_of_cells(model, key) for key in model.cells}
-        self.missing = {event.knock_out for event in model.events if isinstance(event, KnockOut)}
-        self.events = [*model.events, *(event for arm in model.arms.values() for event in arm)]
-        self.complexes = [key for key, entry in self.known.complexes.items()
-                          if set(self.known.contents(key)) <= set(model.molecules)]  # fmt: skip
+        followed = set(model.molecules)
+        self.complexes = [
+            key for key in self.known.complexes if set(self.known.contents(key)) <= followed
+        ]
 
     def write(self) -> Network:
         """All equations."""
@@ -55,59 +55,44 @@ class NetworkWriter:
             molecule_gate(self.build, molecule)
         for place in self.model.places:
             self._fluid(place)
-        for place in self.model.places:
-            self._soluble_binding(place)
+            self._soluble_binding(identifier(place))
         self._links()
         for key, cells in self.model.cells.items():
-            volume = self.volumes[cells.place]
             count, number = self.counts[key]
             self.build.constant(f"{identifier(key)}.count", count, number)
-            CellWriter(self.build, key, cells.place, self.programs[key], count, volume).write()
+            program, volume = load_program(cells.program), self.volumes[cells.place]
+            CellWriter(self.build, key, cells.place, program, count, volume).write()
         if self.model.plasma is not None:
             self._body(self.model.plasma)
         return self.build.network()
 
-    def _volume(self, key: str) -> float:
-        place = self.model.places[key]
-        if place.volume == "plasma":
-            assert self.model.body is not None
-            return quantity(self.model.body.plasma, "volume")
-        return quantity(place.volume, "volume")
-
     def _fluid(self, key: str) -> None:
-        place, build = self.model.places[key], self.build
-        written = self.model.body.plasma if self.model.body and key == self.model.plasma else None
-        number = author_number(written or place.volume, context=f"volume of {key}")
-        volume = build.constant(f"{identifier(key)}.volume", self.volumes[key], number)
-        healthy = key == self.model.plasma or place.filled_with is not None
-        for molecule in self.model.molecules:
-            form = self.known.active_form(molecule)
-            level = self.known.molecules[molecule].healthy_plasma
-            start = 0.0
-            if healthy:
-                path = f"{molecule}.healthy_plasma"
-                found = build.value(build.number(path, level, "concentration", form))
-                start = 0.0 if molecule in self.missing else found
-            build.add(f"{identifier(key)}.{identifier(molecule)}", "pM", start,
-                      contents={molecule: 1}, pmol=volume)  # fmt: skip
-            self._infusion(key, molecule)
-        for molecule in self.complexes:
-            build.add(f"{identifier(key)}.{identifier(molecule)}", "pM", pmol=volume,
-                      contents=self.known.contents(molecule))  # fmt: skip
-
-    def _infusion(self, key: str, molecule: str) -> None:
-        """The inflow that doses use: `infused` (pmol/min), and the ledger's account of doses."""
-        build, name = self.build, f"{identifier(key)}.{identifier(molecule)}"
-        build.add(f"{LEDGER}.{identifier(molecule)}.given", "pmol", scale=0.0)
-        if any(
-            isinstance(event, Give) and event.give == molecule and event.over
-            for event in self.events
-        ):
-            rate = build.constant(f"{name}.infused", 0.0)
-            build.react(f"{rate}/{identifier(key)}.volume", {name: "1"}, "given")
-
-    def _soluble_binding(self, key: str) -> None:
         build, place = self.build, identifier(key)
+        number = author_number(_volume(self.model, key), context=f"volume of {key}")
+        volume = build.constant(f"{place}.volume", self.volumes[key], number)
+        healthy = key == self.model.plasma or self.model.places[key].filled_with is not None
+        for molecule in self.model.molecules:
+            name, start = f"{place}.{identifier(molecule)}", 0.0
+            if healthy:
+                level = self.known.molecules[molecule].healthy_plasma
+                form, path = self.known.active_form(molecule), f"{molecule}.healthy_plasma"
+                found = build.value(build.number(path, level, "concentration", form))
+                start = 0.0 if molecule in knocked_out(self.model) else found
+            build.add(name, "pM", start, contents={molecule: 1}, pmol=volume)
+            build.add(f"{LEDGER}.{identifier(molecule)}.given", "pmol", scale=0.0)
+            if molecule in self._infused():
+                rate = build.constant(f"{name}.infused", 0.0)
+                build.react(f"{rate}/{volume}", {name: "1"}, "given")
+        for molecule in self.complexes:
+            contents = self.known.contents(molecule)
+            build.add(f"{place}.{identifier(molecule)}", "pM", contents=contents, pmol=volume)
+
+    def _infused(self) -> set[str]:
+        events = (*self.model.events, *(e for arm in self.model.arms.values() for e in arm))
+        return {event.give for event in events if isinstance(event, Give) and event.over}
+
+    def _soluble_binding(self, place: str) -> None:
+        build = self.build
         for name in self.complexes:
             entry = self.known.complexes[name]
             kd = build.number(f"{name}.Kd", entry.kd, "concentration")
@@ -119,45 +104,41 @@ class NetworkWriter:
 
     def _links(self) -> None:
         for link in self.model.links:
-            flow_value = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
             a, b = (identifier(place) for place in link.between)
+            value = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
             number = author_number(link.flow, context=f"flow between {a} and {b}")
-            flow = self.build.constant(f"{a}.flow_{b}", flow_value, number)
-            for molecule in (*self.model.molecules, *self.complexes):
-                here, there = (f"{place}.{identifier(molecule)}" for place in (a, b))
-                self.build.react(f"{flow}*{here}", {here: f"-1/{a}.volume", there: f"1/{b}.volume"})
-                self.build.react(
-                    f"{flow}*{there}", {there: f"-1/{b}.volume", here: f"1/{a}.volume"}
-                )
+            flow = self.build.constant(f"{a}.flow_{b}", value, number)
+            for molecule in map(identifier, (*self.model.molecules, *self.complexes)):
+                for here, there in ((a, b), (b, a)):
+                    lost, gained = f"-1/{here}.volume", f"1/{there}.volume"
+                    changes = {f"{here}.{molecule}": lost, f"{there}.{molecule}": gained}
+                    self.build.react(f"{flow}*{here}.{molecule}", changes)
 
     def _body(self, plasma: str) -> None:
-        build, place = self.build, identifier(plasma)
-        problems = []
+        build, place, problems = self.build, identifier(plasma), []
         for molecule in self.model.molecules:
-            entry, here = self.known.molecules[molecule], f"{place}.{identifier(molecule)}"
-            measured = build.value(
-                build.number(f"{molecule}.clearance", entry.clearance, "clearance")
-            )
+            here, own = f"{place}.{identifier(molecule)}", identifier(molecule)
+            number = self.known.molecules[molecule].clearance
+            measured = build.value(build.number(f"{molecule}.clearance", number, "clearance"))
             counted = self.low_dose_uptake(molecule, plasma)
             if counted > measured:
-                problems.append(Problem(f"{molecule}.clearance", f"receptors that face plasma take"
-                    f" up {counted:.3g} L/min, more than the measured {measured:.3g} L/min.",
-                    "Lower the receptors per cell or the count of cells, or mend the clearance."
-                ))  # fmt: skip
-            rest = build.constant(f"{identifier(molecule)}.remainder", measured - counted)
+                rule = f"receptors that face plasma take up {counted:.3g} L/min,"
+                rule += f" more than the measured {measured:.3g} L/min."
+                instead = "Lower receptors per cell or cells, or mend the clearance."
+                problems.append(Problem(f"{molecule}.clearance", rule, instead))
+            rest = build.constant(f"{own}.remainder", measured - counted)
             build.react(f"{rest}/{place}.volume*{here}", {here: "-1"}, "cleared from plasma")
-            made = build.constant(f"{identifier(molecule)}.{REST}", 0.0)
+            made = build.constant(f"{own}.{REST}", 0.0)
             build.react(f"{made}/{place}.volume", {here: "1"}, "made by the rest of the body")
         for name in self.complexes:
-            clearance = build.number(f"{name}.clearance", self.known.complexes[name].clearance,
-                                     "clearance")  # fmt: skip
-            here = f"{place}.{identifier(name)}"
+            number, here = self.known.complexes[name].clearance, f"{place}.{identifier(name)}"
+            clearance = build.number(f"{name}.clearance", number, "clearance")
             build.react(f"{clearance}/{place}.volume*{here}", {here: "-1"}, "cleared from plasma")
         if problems:
             raise InputError(problems)
 
     def low_dose_uptake(self, molecule: str, plasma: str) -> float:
-        """Clearance (L/min) of a trace in plasma by all receptors, through the links that reach them.
+        """Clearance (L/min) of a trace in plasma by all receptors, through the links to them.
 
         Solves the steady trace level of every place with plasma held at 1:
         sum_b Q_ab (c_b - c_a) = U_a c_a.
@@ -167,45 +148,45 @@ class NetworkWriter:
         for link in self.model.links:
             a, b = (places.index(place) for place in link.between)
             flow = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
-            exchange[a, b] += flow
-            exchange[b, a] += flow
+            exchange[[a, b], [b, a]] += flow
         uptake = np.array([self._uptake_in(place, molecule) for place in places])
         balance = np.diag(exchange.sum(axis=1) + uptake) - exchange
         held = places.index(plasma)
-        others = [i for i in range(len(places)) if i != held and (exchange[i].any())]
+        others = [i for i in range(len(places)) if i != held and exchange[i].any()]
         level = np.zeros(len(places))
         level[held] = 1.0
-        if others:
-            level[others] = np.linalg.solve(balance[np.ix_(others, others)], -balance[others, held])
+        level[others] = np.linalg.solve(balance[np.ix_(others, others)], exchange[others, held])
         return float(uptake @ level)
 
     def _uptake_in(self, place: str, molecule: str) -> float:
-        total = 0.0
+        """sum over cells and receptors of N R0 kon kint / (koff + kint), in L/min."""
+        build, total = self.build, 0.0
         for key, cells in self.model.cells.items():
-            if cells.place != place:
-                continue
-            program = self.programs[key]
-            for name, carried in program.receptors.items():
+            receptors = load_program(cells.program).receptors if cells.place == place else {}
+            for name, carried in receptors.items():
                 if molecule in self.known.receptors[name].binds:
-                    total += self.counts[key][0] * self._per_cell(program, name, carried,
-                                                                          molecule)  # fmt: skip
+                    names = binding_parameters(build, name, molecule)
+                    kd, kon, kint = (build.value(parameter) for parameter in names)
+                    path = f"{cells.program}.receptors.{name}.per_cell"
+                    sites = build.value(build.number(path, carried.per_cell, "molecules"))
+                    pmol = self.counts[key][0] * sites / MOLECULES_PER_PMOL
+                    total += pmol * kon * kint / (kd * kon + kint)
         return total
 
-    def _per_cell(self, program: Program, name: str, carried: object, molecule: str) -> float:
-        build = self.build
-        kd, kon, kint = (build.value(p) for p in binding_parameters(build, name, molecule))
-        path = f"{program.program.replace(' ', '_')}.receptors.{name}.per_cell"
-        amount = build.value(build.number(path, program.receptors[name].per_cell, "molecules"))
-        captured = kint / (kd * kon + kint)
-        return amount / MOLECULES_PER_PMOL * kon * captured
+
+def _volume(model: Model, key: str) -> str:
+    volume = model.places[key].volume
+    return model.body.plasma if volume == "plasma" and model.body else volume
 
 
-def held_species(model: Model) -> dict[str, str]:
-    """Molecules in healthy fluids by the species that is held while cells settle."""
-    healthy = [key for key, place in model.places.items()
-               if key == model.plasma or place.filled_with is not None]  # fmt: skip
-    return {f"{place}.{molecule}": f"{identifier(place)}.{identifier(molecule)}"
-            for place in healthy for molecule in model.molecules}  # fmt: skip
+def held_species(model: Model) -> list[str]:
+    """The species of molecules in healthy fluids, which are held while cells settle."""
+    return [
+        f"{identifier(key)}.{identifier(molecule)}"
+        for key, place in model.places.items()
+        if key == model.plasma or place.filled_with is not None
+        for molecule in model.molecules
+    ]
 
 
 def count_of_cells(model: Model, key: str) -> tuple[float, Number]:
@@ -221,8 +202,6 @@ def count_of_cells(model: Model, key: str) -> tuple[float, Number]:
     assert number is not None
     if not number.unit:
         return number.read("number"), number
-    if cells.place == model.plasma and model.body is not None:
-        volume = quantity(model.body.whole_blood, "volume")
-    else:
-        volume = quantity(model.places[cells.place].volume, "volume")
-    return number.read("cell concentration") * volume, number
+    in_blood = cells.place == model.plasma and model.body is not None
+    volume = model.body.whole_blood if in_blood and model.body else _volume(model, cells.place)
+    return number.read("cell concentration") * quantity(volume, "volume"), number

@@ -59,8 +59,11 @@ def make_schedule(model: Model, network: Network, start: float, end: float) -> S
     Doses at exactly `start` belong to this part of the run only when start is 0; otherwise the
     part that ended there has given them.
     """
-    actions = [action for action in _actions(model, network)
-               if start < action.time <= end or (action.time == start == 0.0)]  # fmt: skip
+    actions = [
+        action
+        for action in _actions(model, network)
+        if start < action.time <= end or (action.time == start == 0.0)
+    ]
     observed = set(observation_times(model, start, end))
     times = sorted(
         observed | {action.time for action in actions} | ({0.0} if start == 0.0 else set())

@@ -26,7 +26,8 @@ def balance(panel: pd.DataFrame) -> pd.DataFrame:
     rows["level"] = np.maximum(rows.value.astype(float), rows.analyte.map(limits))
     first = rows.groupby(["sample", "analyte"])["level"].transform("first")
     rows["log2_fold"] = np.log2(rows.level / first)
-    table = rows.pivot_table(index=["sample", "time_h"], columns="side", values="log2_fold",
-                             aggfunc="mean", sort=False)  # fmt: skip
+    table = rows.pivot_table(
+        index=["sample", "time_h"], columns="side", values="log2_fold", aggfunc="mean", sort=False
+    )
     table = table.reindex(columns=["pro", "anti"]).reset_index()
     return table.assign(balance=table.pro - table.anti)

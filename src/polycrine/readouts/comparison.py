@@ -23,10 +23,14 @@ def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.Da
     else:
         peaks = measured[measured.time_h == "peak"].set_index("analyte")
         times = measured[measured.time_h == "peak time"].set_index("analyte")
-        known = pd.DataFrame({
-            "measured_peak": peaks["median"], "measured_lower": peaks.lower,
-            "measured_upper": peaks.upper, "measured_peak_h": times["median"],
-        })  # fmt: skip
+        known = pd.DataFrame(
+            {
+                "measured_peak": peaks["median"],
+                "measured_lower": peaks.lower,
+                "measured_upper": peaks.upper,
+                "measured_peak_h": times["median"],
+            }
+        )
     table = table.join(known, on="analyte")
     table[columns] = table[columns].astype(float)
     table.loc[table["sample"] != table["sample"].iloc[0], columns] = np.nan

@@ -38,7 +38,14 @@ def ledger(states: xr.Dataset) -> pd.DataFrame:
                 v for p, v in book.items() if p.startswith(("given", "made"))
             )
             book["error"] = book["at start"] + flows - book["left"]
-            rows += [{"sample": sample, "molecule": molecule, "process": process, "pmol": value,
-                      "share": abs(value) / came if came else 0.0}
-                     for process, value in book.items()]  # fmt: skip
+            rows += [
+                {
+                    "sample": sample,
+                    "molecule": molecule,
+                    "process": process,
+                    "pmol": value,
+                    "share": abs(value) / came if came else 0.0,
+                }
+                for process, value in book.items()
+            ]
     return pd.DataFrame(rows)

@@ -27,11 +27,19 @@ def panel(
         level = factor * total_concentration(kept, place, analyte)
         least = detection_limit(analyte)
         for sample, series in zip(kept.sample.values, level, strict=True):
-            rows.append(pd.DataFrame({
-                "sample": sample, "time_h": kept.time.values / 60, "place": place,
-                "analyte": analyte, "value": series, "unit": unit,
-                "flag": np.where(series < least, "below", ""),
-            }))  # fmt: skip
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "sample": sample,
+                        "time_h": kept.time.values / 60,
+                        "place": place,
+                        "analyte": analyte,
+                        "value": series,
+                        "unit": unit,
+                        "flag": np.where(series < least, "below", ""),
+                    }
+                )
+            )
     return pd.concat(rows, ignore_index=True)
 
 

@@ -18,8 +18,14 @@ def summary(panel: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (sample, analyte), group in panel.groupby(["sample", "analyte"], sort=False):
         time, value = group.time_h.to_numpy(), group.value.to_numpy()
-        rows.append({"sample": sample, "analyte": analyte, "unit": group.unit.iloc[0],
-                     **_features(time, value)})  # fmt: skip
+        rows.append(
+            {
+                "sample": sample,
+                "analyte": analyte,
+                "unit": group.unit.iloc[0],
+                **_features(time, value),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -60,8 +66,13 @@ def _features(time: Series, value: Series) -> dict[str, float]:
     if peak > 0 and below_half.size:
         k = peak + int(below_half[0])
         half_life = _crossing(time, value, k, base + above[peak] / 2) - time[peak]
-    return {"base": base, "peak": float(value[peak]), "peak_h": float(time[peak]),
-            "auc": float(np.trapezoid(above, time)), "half_life_h": float(half_life)}  # fmt: skip
+    return {
+        "base": base,
+        "peak": float(value[peak]),
+        "peak_h": float(time[peak]),
+        "auc": float(np.trapezoid(above, time)),
+        "half_life_h": float(half_life),
+    }
 
 
 def _crossing(time: Series, value: Series, k: int, level: float) -> float:

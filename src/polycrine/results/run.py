@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from polycrine.errors import InputError, Problem
+from polycrine.errors import wrong
 
 FORMAT = 1
 TABLES = ("panel", "reads", "ledger", "numbers")
@@ -58,7 +58,8 @@ class Run:
 
     def save(self, folder: Path) -> Run:
         """Write into a folder that exists and holds none of these files yet."""
-        write_json(folder / "run.json", {"format": FORMAT, **self.info})
+        info = json.dumps({"format": FORMAT, **self.info}, indent=2, ensure_ascii=False)
+        (folder / "run.json").write_text(info + "\n", "utf-8")
         (folder / "model.resolved.yaml").write_text(self.model_text, "utf-8")
         for name in TABLES:
             self.tables[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
@@ -70,19 +71,14 @@ def load_run(folder: str | Path) -> Run:
     """A finished run from its folder; raises InputError when it is none, or of a newer format."""
     folder = Path(folder)
     if not (folder / "run.json").is_file():
-        raise InputError([Problem(str(folder), "this is not the folder of a finished run.",
-                                  "Name a folder that holds run.json.")])  # fmt: skip
+        raise wrong(str(folder), "this is no finished run.", "Name a folder with run.json.")
     info = json.loads((folder / "run.json").read_text("utf-8"))
     if info.pop("format") > FORMAT:
-        raise InputError([Problem(str(folder), "this run was written by a newer polycrine.",
-                                  "Install the newer version to read it.")])  # fmt: skip
-    tables = {name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False,
-                                na_values=["nan"]) for name in TABLES}  # fmt: skip
+        raise wrong(str(folder), "a newer polycrine wrote this.", "Install that version.")
+    tables = {
+        name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=["nan"])
+        for name in TABLES
+    }
     states = xr.open_zarr(folder / "states.zarr", consolidated=False)
     text = (folder / "model.resolved.yaml").read_text("utf-8")
     return Run(info, text, states, tables, folder)
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write JSON that a person can read."""
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8")

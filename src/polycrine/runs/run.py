@@ -6,17 +6,16 @@ import hashlib
 import json
 import time as clock
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polycrine.engine.rosenbrock import ACCEPTED, DONE, REJECTED
+from polycrine.engine.rosenbrock import DONE
 from polycrine.engine.stirred import Member, Tolerances, run_stops, settle
-from polycrine.errors import InputError, NumericsError, PolycrineError, Problem, nearest
+from polycrine.errors import InputError, NumericsError, PolycrineError, Problem, nearest, wrong
 from polycrine.model.model import Model
 from polycrine.model.yamlfile import read_model, write_model
 from polycrine.network.builder import LEDGER
@@ -31,7 +30,14 @@ from polycrine.units import quantity
 UNTREATED = "untreated"
 CHUNKS = 60
 CHECKPOINT_S = 10.0
-Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on: `report` gets the share done and a sentence, `stopping` asks to stop."""
+
+    report: Callable[[float, str], None] = lambda share, text: None
+    stopping: Callable[[], bool] = lambda: False
 
 
 class Stopped(PolycrineError):
@@ -41,82 +47,77 @@ class Stopped(PolycrineError):
 
 
 @dataclass
-class Progressing:
-    """A run under way: where each arm stands, and what was observed so far."""
+class UnderWay:
+    """A run on its way: where each arm stands, and what was observed so far."""
 
     model: Model
-    arms: tuple[str | None, ...]
+    samples: list[str]
     networks: list[Network]
     code: Code
     members: list[Member]
     times: list[float] = field(default_factory=list)
     states: list[list[Floats]] = field(default_factory=list)
 
-    @property
-    def samples(self) -> list[str]:
-        """The names of the arms."""
-        return [arm or UNTREATED for arm in self.arms]
+    def arm_model(self, k: int) -> Model:
+        """The declaration of an arm."""
+        return _with_arm(self.model, self.samples[k])
 
 
 def run(
-    model: Model, arm: str | Sequence[str] | None = None, *, seed: int | None = None,
-    duration: str | None = None, out: Path | None = None, report: Report = lambda _, __: None,
-    stopping: Callable[[], bool] = lambda: False,
-) -> Run:  # fmt: skip
+    model: Model,
+    arm: str | Sequence[str] | None = None,
+    *,
+    seed: int | None = None,
+    duration: str | None = None,
+    out: Path | None = None,
+    watch: Watch = Watch(),
+) -> Run:
     """Run a declaration, one arm of it, several (drawn together) or `all` of them.
 
     out: folder that is written (it must not exist); without it nothing is stored. Raises
     InputError for an unknown arm, NumericsError when an integration fails, Stopped when
-    `stopping` says so: then OUT.partial holds a checkpoint.
+    `watch` says so: then OUT.partial holds a checkpoint.
     """
-    settings = {"duration": duration} if duration else {}
-    if seed is not None:
-        settings["seed"] = str(seed)
-    if settings:
-        fields = model.run.model_dump() | settings
-        model = model.model_copy(update={"run": type(model.run).model_validate(fields)})
+    model = model.with_run(duration=duration, seed=seed)
     end_time(model)
+    samples = choose_samples(model, arm)
     if out is not None and (out.exists() or partial_of(out).exists()):
-        raise InputError([Problem(str(out), "this folder is already there; nothing is overwritten.",
-                                  "Name another one, or resume it.")])  # fmt: skip
-    under_way = prepare(model, choose_arms(model, arm), report)
-    return advance(under_way, out, report, stopping)
+        raise wrong(str(out), "this folder is already there.", "Name another one, or resume it.")
+    return advance(prepare(model, samples, watch), out, watch)
 
 
-def choose_arms(model: Model, arm: str | Sequence[str] | None) -> tuple[str | None, ...]:
-    """The arms to run; `all` means the untreated one and every named arm."""
-    if arm is None:
-        return (None,)
-    wanted = [arm] if isinstance(arm, str) else list(arm)
+def choose_samples(model: Model, arm: str | Sequence[str] | None) -> list[str]:
+    """The arms to run by name; `all` means the untreated one and every named arm."""
+    wanted = [arm or UNTREATED] if arm is None or isinstance(arm, str) else list(arm)
     if wanted == ["all"]:
-        return (None, *model.arms)
+        return [UNTREATED, *model.arms]
     for name in wanted:
-        if name not in (*model.arms, UNTREATED):
-            raise InputError([Problem(f"--arm {name}", f"the model has no arm '{name}'.",
-                                      nearest(name, ["all", *model.arms]))])  # fmt: skip
-    return tuple(None if name == UNTREATED else name for name in wanted)
+        if name not in (UNTREATED, *model.arms):
+            instead = nearest(name, ["all", *model.arms])
+            raise wrong(f"--arm {name}", f"the model has no arm '{name}'.", instead)
+    return wanted
 
 
 def end_time(model: Model) -> float:
     """The run's end in min; raises InputError when nothing is observed there."""
     end = quantity(model.run.duration, "duration")
-    seen = observation_times(model, 0.0, end)
-    if not seen or seen[-1] != end:
+    if end not in observation_times(model, 0.0, end)[-1:]:
         every = min(quantity(wish.every, "duration") for wish in model.observe)
         near = max(every, round(end / every) * every)
-        raise InputError([Problem("run.for", f"'{model.run.duration}' ends between observations;"
-            " a run ends at one.", f"Write '{near:g} min'.")])  # fmt: skip
+        rule = f"'{model.run.duration}' ends between observations; a run ends at one."
+        raise wrong("run.for", rule, f"Write '{near:g} min'.")
     return end
 
 
-def prepare(model: Model, arms: tuple[str | None, ...], report: Report) -> Progressing:
+def prepare(model: Model, samples: list[str], watch: Watch) -> UnderWay:
     """Equations, machine code and settled cells of every arm."""
-    networks = [to_network(model.with_arm(arm)) for arm in arms]
-    code = compile_network(networks[0], lambda text: report(0.0, text))
-    report(0.0, "letting the healthy cells settle")
-    members = [settled(model.with_arm(arm), network, code)
-               for arm, network in zip(arms, networks, strict=True)]  # fmt: skip
-    return Progressing(model, arms, networks, code, members, states=[[] for _ in arms])
+    models = [_with_arm(model, sample) for sample in samples]
+    networks = [to_network(arm) for arm in models]
+    code = compile_network(networks[0], lambda text: watch.report(0.0, text))
+    watch.report(0.0, "letting the healthy cells settle")
+    pairs = zip(models, networks, strict=True)
+    members = [settled(arm, network, code) for arm, network in pairs]
+    return UnderWay(model, samples, networks, code, members, states=[[] for _ in samples])
 
 
 def settled(model: Model, network: Network, code: Code) -> Member:
@@ -124,39 +125,33 @@ def settled(model: Model, network: Network, code: Code) -> Member:
 
     Raises InputError when cells at rest make more of a molecule than is cleared.
     """
-    parameters = network.values
+    parameters, tolerances = network.values, tolerances_of(model)
     for molecule in knocked_out(model):
         parameters[network.parameter_index(f"{identifier(molecule)}.gene")] = 0.0
-    tolerances = tolerances_of(model)
     member = Member(0.0, network.initial, parameters, tolerances.first_step)
-    held = held_species(model)
-    mask = np.zeros(member.state.size)
-    mask[[network.index(name) for name in held.values()]] = 1.0
+    held = np.zeros(member.state.size)
+    held[[network.index(name) for name in held_species(model)]] = 1.0
     duration = quantity(model.run.settle, "duration")
-    rates = settle(code, member, mask, network.scales, tolerances, duration)
+    rates = settle(code, member, held, network.scales, tolerances, duration)
     if member.status != DONE:
         raise NumericsError(f"while the cells settled: {member.message}")
     if model.plasma is not None:
         _let_rest_of_body_make(model, network, member, rates)
-    for k, species in enumerate(network.species):
-        if species.name.startswith(f"{LEDGER}."):
-            member.state[k] = 0.0
+    accounts = [k for k, s in enumerate(network.species) if s.name.startswith(f"{LEDGER}.")]
+    member.state[accounts] = 0.0
     return member
 
 
 def _let_rest_of_body_make(model: Model, network: Network, member: Member, rates: Floats) -> None:
-    plasma = identifier(str(model.plasma))
+    plasma, problems = identifier(str(model.plasma)), []
     volume = member.parameters[network.parameter_index(f"{plasma}.volume")]
-    problems = []
-    for molecule in model.molecules:
-        if molecule in knocked_out(model):
-            continue
+    for molecule in set(model.molecules) - set(knocked_out(model)):
         made = -rates[network.index(f"{plasma}.{identifier(molecule)}")] * volume
-        if made < 0:
-            problems.append(Problem(f"{molecule}.healthy_plasma", f"cells at rest make {-made:.3g}"
-                f" pmol/min more {molecule} than is cleared at the healthy level.",
-                "Lower what they make at rest, or mend the level or the clearance."))  # fmt: skip
         member.parameters[network.parameter_index(f"{identifier(molecule)}.{REST}")] = made
+        if made < 0:
+            rule = f"cells at rest make {-made:.3g} pmol/min more than is cleared in health."
+            instead = "Lower what they make at rest, or mend the level or the clearance."
+            problems.append(Problem(f"{molecule}.healthy_plasma", rule, instead))
     if problems:
         raise InputError(problems)
 
@@ -166,51 +161,79 @@ def tolerances_of(model: Model) -> Tolerances:
     return Tolerances(model.run.relative_tolerance, model.run.absolute_tolerance)
 
 
-def advance(
-    under_way: Progressing, out: Path | None, report: Report, stopping: Callable[[], bool],
-    parent: str | None = None,
-) -> Run:  # fmt: skip
+def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = None) -> Run:
     """Let time pass to the end of the declaration, then tabulate and store."""
-    model, start = under_way.model, under_way.members[0].time
-    end, began = end_time(model), clock.monotonic()
+    start, end, began = run.members[0].time, end_time(run.model), clock.monotonic()
     partial = partial_of(out) if out is not None else None
-    if partial is not None and not partial.exists():
-        (partial / "checkpoints").mkdir(parents=True)
-        (partial / "model.resolved.yaml").write_text(write_model(model), "utf-8")
-    _log(partial, "started", arms=under_way.samples, at_h=start / 60, to_h=end / 60)
-    schedules = [make_schedule(model.with_arm(arm), network, start, end)
-                 for arm, network in zip(under_way.arms, under_way.networks, strict=True)]  # fmt: skip
-    for member in under_way.members:
-        member.next_stop = 0
+    if partial is not None:
+        (partial / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (partial / "model.resolved.yaml").write_text(write_model(run.model), "utf-8")
+    _log(partial, "started", arms=run.samples, at_h=start / 60, to_h=end / 60)
+    schedules = [
+        make_schedule(run.arm_model(k), network, start, end)
+        for k, network in enumerate(run.networks)
+    ]
 
     def keep(k: int, time: float, state: Floats) -> None:
         if k == 0:
-            under_way.times.append(time)
-        under_way.states[k].append(state)
+            run.times.append(time)
+        run.states[k].append(state)
 
-    scales, last_saved = under_way.networks[0].scales, clock.monotonic()
-    for until in np.linspace(start, end, CHUNKS + 1)[1:]:
-        run_stops(under_way.code, under_way.members, schedules, scales, tolerances_of(model),
-                  end if until == end else float(until), keep)  # fmt: skip
-        _raise_failures(under_way)
-        report((until - start) / (end - start), f"{until / 60:.1f} of {end / 60:g} h")
-        asked = stopping()
-        if partial is not None and (asked or clock.monotonic() - last_saved > CHECKPOINT_S):
-            save_checkpoint(under_way, partial / "checkpoints")
-            last_saved = clock.monotonic()
-        if asked and until < end:
-            _log(partial, "stopped", at_h=under_way.times[-1] / 60)
-            raise Stopped(f"stopped at {under_way.times[-1] / 60:.2f} h"
-                          + (f"; go on with: polycrine resume '{partial}'" if partial else ""))  # fmt: skip
-    finished = _result(under_way, clock.monotonic() - began, parent)
-    if partial is None:
-        return finished
-    save_checkpoint(under_way, partial / "checkpoints")
-    _log(partial, "finished", seconds=finished.info["seconds"], steps=finished.info["steps"])
+    scales, tolerances = run.networks[0].scales, tolerances_of(run.model)
+    saved = clock.monotonic()
+    for until in np.linspace(start, end, CHUNKS + 1)[1:].tolist():
+        run_stops(run.code, run.members, schedules, scales, tolerances, until, keep)
+        _raise_failures(run)
+        watch.report((until - start) / (end - start), f"{until / 60:.1f} of {end / 60:g} h")
+        asked = until < end and watch.stopping()
+        if partial is not None and (asked or clock.monotonic() - saved > CHECKPOINT_S):
+            save_checkpoint(run, partial)
+            saved = clock.monotonic()
+        if asked:
+            _log(partial, "stopped", at_h=run.times[-1] / 60)
+            raise Stopped(f"stopped at {run.times[-1] / 60:.2f} h; resume '{partial}' goes on")
+    finished = _result(run, clock.monotonic() - began, parent)
+    return finished if out is None else _store(run, finished, out)
+
+
+def _raise_failures(run: UnderWay) -> None:
+    failed = [
+        f"{sample}: at {member.time / 60:.3f} h it {member.message}"
+        for sample, member in zip(run.samples, run.members, strict=True)
+        if member.status != DONE
+    ]
+    if failed:
+        raise NumericsError("\n".join(failed))
+
+
+def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
+    states = dataset(run.networks, run.samples, run.times, run.states)
+    steps = {
+        s: m.counts.astype(int).tolist() for s, m in zip(run.samples, run.members, strict=True)
+    }
+    info = {
+        "name": run.model.name,
+        "status": "done",
+        "versions": {name: version(name) for name in ("polycrine", "numpy", "numba")},
+        "seed": run.model.run.seed,
+        "device": "cpu",
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "arms": run.samples,
+        "parent": parent,
+        "equations": run.networks[0].digest[:8],
+        "steps accepted, rejected": steps,
+        "tolerances": asdict(tolerances_of(run.model)),
+    }
+    return Run(info, write_model(run.model), states, tables(run.model, run.networks[0], states))
+
+
+def _store(run: UnderWay, finished: Run, out: Path) -> Run:
+    partial = partial_of(out)
+    save_checkpoint(run, partial)
+    _log(partial, "finished", seconds=finished.info["seconds"])
     (partial / "figures").mkdir(exist_ok=True)
-    (partial / "model.resolved.yaml").unlink()
     finished.save(partial)
-    assert out is not None
     partial.rename(out)
     return Run(finished.info, finished.model_text, finished.states, finished.tables, out)
 
@@ -222,48 +245,12 @@ def _log(partial: Path | None, event: str, **facts: object) -> None:
             log.write(json.dumps(line) + "\n")
 
 
-def _raise_failures(under_way: Progressing) -> None:
-    failed = [f"{sample}: at {member.time / 60:.3f} h it {member.message}"
-              for sample, member in zip(under_way.samples, under_way.members, strict=True)
-              if member.status != DONE]  # fmt: skip
-    if failed:
-        raise NumericsError("\n".join(failed))
-
-
-def _result(under_way: Progressing, seconds: float, parent: str | None) -> Run:
-    model = under_way.model
-    states = dataset(under_way.networks, under_way.samples, under_way.times, under_way.states)
-    info = {
-        "name": model.name,
-        "status": "done",
-        "polycrine": version("polycrine"),
-        "numpy": version("numpy"),
-        "numba": version("numba"),
-        "seed": model.run.seed,
-        "device": "cpu",
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "arms": under_way.samples,
-        "parent": parent,
-        "equations": under_way.networks[0].digest[:8],
-        "steps": {sample: {"accepted": int(member.counts[ACCEPTED]),
-                           "rejected": int(member.counts[REJECTED]), "status": member.message}
-                  for sample, member in zip(under_way.samples, under_way.members, strict=True)},
-    }  # fmt: skip
-    return Run(info, write_model(model), states, tables(model, under_way.networks[0], states))
-
-
-def new_folder(model: Model, arms: Sequence[str | None]) -> Path:
+def new_folder(model: Model, samples: list[str]) -> Path:
     """`runs/<name>-<UTC>-<hash8>`, the hash that of the declaration, its arms and the version."""
-    text = write_model(model) + repr(arms) + version("polycrine")
+    text = write_model(model) + repr(samples) + version("polycrine")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = Path("runs") / f"{identifier(model.name)}-{stamp}-{digest}"
-    tries = 1
-    while folder.exists() or partial_of(folder).exists():
-        tries += 1
-        folder = Path("runs") / f"{identifier(model.name)}-{stamp}-{digest}-{tries}"
-    return folder
+    return Path("runs") / f"{identifier(model.name)}-{stamp}-{digest}"
 
 
 def partial_of(folder: Path) -> Path:
@@ -271,68 +258,53 @@ def partial_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.partial")
 
 
-def save_checkpoint(under_way: Progressing, folder: Path) -> None:
+def save_checkpoint(run: UnderWay, folder: Path) -> None:
     """Everything that decides how the run goes on, and all that was observed so far."""
-    members = under_way.members
-    scratch = folder / "writing.npz"
-    np.savez_compressed(
-        scratch,
-        samples=np.array(under_way.samples),
-        time=np.array([member.time for member in members]),
-        step=np.array([member.step for member in members]),
-        counts=np.array([member.counts for member in members]),
-        state=np.array([member.state for member in members]),
-        parameters=np.array([member.parameters for member in members]),
-        times=np.array(under_way.times),
-        states=np.array(under_way.states),
-    )
-    scratch.replace(folder / "latest.npz")
+    scratch = folder / "checkpoints" / "writing.npz"
+    parts = ("time", "step", "counts", "state", "parameters")
+    arrays = {part: np.array([getattr(member, part) for member in run.members]) for part in parts}
+    arrays |= {"times": np.array(run.times), "states": np.array(run.states)}
+    np.savez_compressed(scratch, allow_pickle=False, samples=np.array(run.samples), **arrays)
+    scratch.replace(scratch.with_name("latest.npz"))
 
 
 def resume(
-    folder: Path, duration: str | None = None, out: Path | None = None,
-    report: Report = lambda _, __: None, stopping: Callable[[], bool] = lambda: False,
-) -> Run:  # fmt: skip
+    folder: Path, duration: str | None = None, out: Path | None = None, watch: Watch = Watch()
+) -> Run:
     """Finish an interrupted run in place, or carry a finished one on to a longer duration.
 
     Carrying on writes a new folder that names its parent. The numbers are the same, bit for bit,
     as those of one run. Raises InputError when there is nothing to resume.
     """
-    unfinished = folder.name.endswith(".partial")
     stored = folder / "checkpoints" / "latest.npz"
     if not stored.is_file():
-        raise InputError([Problem(str(folder), "there is no checkpoint here.",
-                                  "Name the folder of a run, or NAME.partial.")])  # fmt: skip
-    model = read_model((folder / "model.resolved.yaml").read_text("utf-8"), "model.resolved.yaml")
-    if duration is not None:
-        fields = model.run.model_dump() | {"duration": duration}
-        model = model.model_copy(update={"run": type(model.run).model_validate(fields)})
+        raise wrong(str(folder), "there is no checkpoint here.", "Name the folder of a run.")
+    text = (folder / "model.resolved.yaml").read_text("utf-8")
+    model = read_model(text, "model.resolved.yaml").with_run(duration=duration)
+    run = _restore(model, stored, watch)
+    if folder.name.endswith(".partial"):
+        return advance(run, folder.with_name(folder.name.removesuffix(".partial")), watch)
+    reached = run.members[0].time
+    if end_time(model) <= reached:
+        instead = f"Name a longer duration than {reached / 60:g} h with --for."
+        raise wrong(str(folder), "this run is finished.", instead)
+    return advance(run, out or new_folder(model, run.samples), watch, parent=folder.name)
+
+
+def _restore(model: Model, stored: Path, watch: Watch) -> UnderWay:
     with np.load(stored, allow_pickle=False) as checkpoint:
-        under_way = _restore(model, dict(checkpoint), report)
-    if end_time(model) <= under_way.members[0].time and not unfinished:
-        raise InputError([Problem(str(folder), "this run is finished.",
-            f"Name a longer duration than {under_way.members[0].time / 60:g} h with --for.")])  # fmt: skip
-    if unfinished:
-        target = folder.with_name(folder.name.removesuffix(".partial"))
-        return advance(under_way, target, report, stopping)
-    target = out or new_folder(model, under_way.arms)
-    return advance(under_way, target, report, stopping, parent=folder.name)
-
-
-def _restore(
-    model: Model, checkpoint: dict[str, NDArray[np.generic]], report: Report
-) -> Progressing:
-    samples = [str(name) for name in checkpoint["samples"]]
-    arms = tuple(None if name == UNTREATED else name for name in samples)
-    networks = [to_network(model.with_arm(arm)) for arm in arms]
-    code = compile_network(networks[0], lambda text: report(0.0, text))
-    numbers = {key: np.asarray(value, dtype=np.float64) for key, value in checkpoint.items()
-               if key != "samples"}  # fmt: skip
+        arrays = dict(checkpoint)
+    samples = [str(name) for name in arrays["samples"]]
+    networks = [to_network(_with_arm(model, sample)) for sample in samples]
+    code = compile_network(networks[0], lambda text: watch.report(0.0, text))
+    parts = (arrays[part] for part in ("time", "state", "parameters", "step", "counts"))
     members = [
-        Member(float(numbers["time"][k]), numbers["state"][k].copy(),
-               numbers["parameters"][k].copy(), float(numbers["step"][k]),
-               counts=numbers["counts"][k].copy())
-        for k in range(len(arms))
-    ]  # fmt: skip
-    states = [list(numbers["states"][k]) for k in range(len(arms))]
-    return Progressing(model, arms, networks, code, members, numbers["times"].tolist(), states)
+        Member(float(time), state, parameters, float(step), counts=counts)
+        for time, state, parameters, step, counts in zip(*parts, strict=True)
+    ]
+    states = [list(sample) for sample in arrays["states"]]
+    return UnderWay(model, samples, networks, code, members, arrays["times"].tolist(), states)
+
+
+def _with_arm(model: Model, sample: str) -> Model:
+    return model.with_arm(None if sample == UNTREATED else sample)

@@ -17,9 +17,11 @@ from polycrine.readouts.panel import panel
 
 
 def dataset(
-    networks: Sequence[Network], samples: Sequence[str], times: Sequence[float],
+    networks: Sequence[Network],
+    samples: Sequence[str],
+    times: Sequence[float],
     states: Sequence[Sequence[Floats]],
-) -> xr.Dataset:  # fmt: skip
+) -> xr.Dataset:
     """Every variable at every observed time, with what is needed to read it without a model."""
     network = networks[0]
     contents = [";".join(f"{name}={count}" for name, count in s.contents) for s in network.species]
@@ -58,11 +60,21 @@ def numbers(network: Network) -> pd.DataFrame:
     for parameter in network.parameters:
         number = parameter.number
         if number is not None:
-            rows.append({"path": parameter.name, "value": number.value, "unit": number.unit,
-                         "low": number.low, "high": number.high, "origin": number.origin,
-                         "source": number.source or "", "context": number.context,
-                         "why": number.why, "fitted_to": number.fitted_to,
-                         "residual": number.residual})  # fmt: skip
+            rows.append(
+                {
+                    "path": parameter.name,
+                    "value": number.value,
+                    "unit": number.unit,
+                    "low": number.low,
+                    "high": number.high,
+                    "origin": number.origin,
+                    "source": number.source or "",
+                    "context": number.context,
+                    "why": number.why,
+                    "fitted_to": number.fitted_to,
+                    "residual": number.residual,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -79,10 +91,10 @@ def _ledger_owners(network: Network) -> list[str]:
 def _panels(model: Model, states: xr.Dataset) -> pd.DataFrame:
     end = float(states.time.values[-1])
     tables = [
-        panel(states, wish.panel, model.molecules,
-              {0.0, *observation_times(model, 0.0, end, wish)})
-        for wish in model.observe if isinstance(wish, Panel)
-    ]  # fmt: skip
+        panel(states, wish.panel, model.molecules, {0.0, *observation_times(model, 0.0, end, wish)})
+        for wish in model.observe
+        if isinstance(wish, Panel)
+    ]
     empty = pd.DataFrame(columns=["sample", "time_h", "place", "analyte", "value", "unit", "flag"])
     return pd.concat(tables, ignore_index=True) if tables else empty
 
@@ -97,9 +109,18 @@ def _reads(model: Model, network: Network, states: xr.Dataset) -> pd.DataFrame:
         kept = states.sel(time=[time for time in states.time.values if time in times])
         for s, sample in enumerate(kept.sample.values):
             values, unit, cell, name = _observed(wish, network, kept, s)
-            rows.append(pd.DataFrame({"sample": sample, "time_h": kept.time.values / 60,
-                                      "cell": cell, "species": name, "value": values,
-                                      "unit": unit}))  # fmt: skip
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "sample": sample,
+                        "time_h": kept.time.values / 60,
+                        "cell": cell,
+                        "species": name,
+                        "value": values,
+                        "unit": unit,
+                    }
+                )
+            )
     empty = pd.DataFrame(columns=["sample", "time_h", "cell", "species", "value", "unit"])
     return pd.concat(rows, ignore_index=True) if rows else empty
 

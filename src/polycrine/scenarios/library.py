@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from polycrine.errors import InputError, Problem, nearest
+from polycrine.errors import nearest, wrong
 from polycrine.model.model import Model
 from polycrine.model.yamlfile import read_model
 
@@ -18,15 +18,16 @@ DATA = HOME / "data"
 
 def scenario_names() -> list[str]:
     """The scenarios that ship with polycrine."""
-    return sorted(file.name.removesuffix(".yaml") for file in DATA.iterdir()
-                  if file.name.endswith(".yaml"))  # fmt: skip
+    return sorted(
+        file.name.removesuffix(".yaml") for file in DATA.iterdir() if file.name.endswith(".yaml")
+    )
 
 
 def scenario_text(name: str) -> str:
     """The YAML text of a scenario; raises InputError when there is none of this name."""
     if name not in scenario_names():
-        raise InputError([Problem(name, f"there is no scenario or file '{name}'.",
-                                  nearest(name, scenario_names()))])  # fmt: skip
+        rule = f"there is no scenario or file '{name}'."
+        raise wrong(name, rule, nearest(name, scenario_names()))
     return (DATA / f"{name}.yaml").read_text("utf-8")
 
 
@@ -38,7 +39,7 @@ def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
     path = Path(name_or_file)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
-            raise InputError([Problem(str(path), "there is no such file.", "Check the path.")])
+            raise wrong(str(path), "there is no such file.", "Check the path.")
         return read_model(path.read_text("utf-8"), str(path), settings)
     return read_model(scenario_text(str(name_or_file)), f"{name_or_file}.yaml", settings)
 
@@ -63,7 +64,6 @@ def measured(name: str) -> pd.DataFrame:
         file.name.removesuffix(".csv") for file in DATA.iterdir() if file.name.endswith(".csv")
     ]
     if name not in names:
-        raise InputError([Problem(name, "there is no measured table of this name.",
-                                  nearest(name, names))])  # fmt: skip
+        raise wrong(name, "there is no measured table of this name.", nearest(name, names))
     with (DATA / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, comment="#")
