@@ -62,10 +62,13 @@ def _apply(document: Document, setting: str) -> list[Problem]:
     key = _key(here, last)
     if isinstance(here, list) and key is None:
         return [Problem(place, f"'{last}' is not in the model.", nearest(last, _names(here)))]
-    if isinstance(here, dict | list):
-        here[key if isinstance(here, list) or key is not None else last] = value.strip()
-        return []
-    return [Problem(place, f"'{parents[-1]}' holds a value, not keys.")]
+    if isinstance(here, list):
+        here[key] = value.strip()
+    elif isinstance(here, dict):
+        here[key or last] = value.strip()
+    else:
+        return [Problem(place, f"'{parents[-1]}' holds a value, not keys.")]
+    return []
 
 
 def _key(here: Any, part: str) -> Any:

@@ -191,7 +191,7 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
             saved = clock.monotonic()
         if asked:
             _log(partial, "stopped", at_h=run.times[-1] / 60)
-            raise Stopped(f"stopped at {run.times[-1] / 60:.2f} h; resume '{partial}' goes on")
+            raise Stopped(f"stopped at {run.times[-1] / 60:.2f} h; polycrine resume '{partial}'")
     finished = _result(run, clock.monotonic() - began, parent)
     return finished if out is None else _store(run, finished, out)
 
