@@ -5,7 +5,7 @@ from polycrine.catalogue.library import catalogue, describe, numbers_of
 from polycrine.errors import InputError
 from polycrine.model.programs import load_cascade, load_program, program_names
 
-PROGRAMS = [name.replace("-", " ") for name in program_names()]
+PROGRAMS = program_names()
 
 
 def every_number():
@@ -26,6 +26,29 @@ def test_every_number_says_where_it_comes_from():
             assert number.origin == "fitted", path
             assert number.fitted_to, path
             assert number.residual, path
+
+
+def test_every_cited_source_is_in_the_bibliography():
+    for path, number in every_number():
+        assert number.source is None or number.source in catalogue().sources, path
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_hears_only_what_there_is(name):
+    program = load_program(name)
+    outputs = {out for cascade in program.cascades for out in load_cascade(cascade).outputs}
+    inner = {key for key, product in program.products.items() if product.secretion is None}
+    hearable = {*program.receptors, *program.signals, *inner, *outputs, *catalogue().molecules}
+    heard = {
+        key for signal in program.signals.values() for key in (*signal.heard, *signal.damped_by)
+    }
+    for product in program.products.values():
+        heard |= {*product.induced_by, *product.repressed_by, *filter(None, [product.matured_by])}
+    for carried in program.receptors.values():
+        heard |= {*carried.repressed_by}
+    assert heard | {*program.cascades.values()} <= hearable
+    assert set(program.receptors) <= set(catalogue().receptors)
+    assert {key for key in program.products if key not in inner} <= set(catalogue().molecules)
 
 
 def test_every_source_is_cited():

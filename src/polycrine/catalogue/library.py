@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from polycrine.catalogue.entries import Complex, Family, Molecule, Number, Receptor, Record, Source
 from polycrine.catalogue.yamltext import R, fill, read_document
-from polycrine.errors import InputError, Problem, nearest, wrong
+from polycrine.errors import nearest, wrong
 from polycrine.units import ActiveForm
 
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "κ": "kappa", "λ": "lambda"}
@@ -124,14 +124,6 @@ def catalogue() -> Catalogue:
     sources = filled("sources.yaml", Sources).sources
     names = sorted(file.name for file in data.iterdir() if file.name.endswith(".yaml"))
     families = {name: filled(name, Family) for name in names if name != "sources.yaml"}
-    problems = [
-        Problem(name, f"{path} cites '{number.source}'.", nearest(number.source, sources))
-        for name, family in families.items()
-        for path, number in numbers_of(family, name)
-        if number.source is not None and number.source not in sources
-    ]
-    if problems:
-        raise InputError(problems)
     molecules, receptors, complexes = (
         {key: entry for family in families.values() for key, entry in getattr(family, kind).items()}
         for kind in ("molecules", "receptors", "complexes")

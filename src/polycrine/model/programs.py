@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import Field
 
 from polycrine.catalogue.entries import Number, Record
-from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.yamltext import Document, fill, read_document
-from polycrine.errors import InputError, Problem, nearest, wrong
+from polycrine.errors import nearest, wrong
+
+FOLDER = files("polycrine.model")
 
 
 class Induction(Record):
@@ -114,30 +115,32 @@ class Cascade(Record):
 
 def program_names() -> list[str]:
     """The programs that ship with polycrine."""
-    folder = files("polycrine.model") / "programs"
-    return sorted(
-        file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")
-    )
+    names = sorted(file.name for file in (FOLDER / "programs").iterdir())
+    return [name.removesuffix(".yaml").replace("-", " ") for name in names if name.endswith("yaml")]
 
 
 @cache
 def load_program(name: str) -> Program:
-    """A shipped program by name; raises InputError when there is none or when it is wrong."""
-    file = f"{name.replace(' ', '-')}.yaml"
-    path = files("polycrine.model") / "programs" / file
-    if not path.is_file():
-        names = [known.replace("-", " ") for known in program_names()]
-        raise wrong(name, f"there is no program '{name}'.", nearest(name, names))
-    document = read_document(path.read_text("utf-8"), file)
+    """A shipped program by name; raises InputError when there is none."""
+    if name not in program_names():
+        raise wrong(name, f"there is no program '{name}'.", nearest(name, program_names()))
+    document = _document("programs", name.replace(" ", "-"))
     parent = document.data.pop("like", None)
     if parent is not None:
         data = load_program(parent).model_dump(by_alias=True, exclude_unset=True)
-        document = Document(file, _merged(data, document.data), document.lines)
-    program = fill(Program, document)
-    problems = [Problem(file, *finding) for finding in _findings(program)]
-    if problems:
-        raise InputError(problems)
-    return program
+        document = Document(document.name, _merged(data, document.data), document.lines)
+    return fill(Program, document)
+
+
+@cache
+def load_cascade(name: str) -> Cascade:
+    """A shipped cascade by the name of its file."""
+    return fill(Cascade, _document("cascades", name))
+
+
+def _document(folder: str, name: str) -> Document:
+    text = (FOLDER / folder / f"{name}.yaml").read_text("utf-8")
+    return read_document(text, f"{name}.yaml")
 
 
 def _merged(parent: Any, own: Any) -> Any:
@@ -145,46 +148,3 @@ def _merged(parent: Any, own: Any) -> Any:
     if not (isinstance(parent, dict) and isinstance(own, dict)) or "value" in own:
         return own
     return parent | {key: _merged(parent.get(key), value) for key, value in own.items()}
-
-
-@cache
-def load_cascade(name: str) -> Cascade:
-    """A shipped cascade by the name of its file."""
-    file = f"{name}.yaml"
-    path = files("polycrine.model") / "cascades" / file
-    return fill(Cascade, read_document(path.read_text("utf-8"), file))
-
-
-def _findings(program: Program) -> list[tuple[str, str]]:
-    """Names inside a program that mean nothing, and sources that nobody cites."""
-    known = catalogue()
-    outputs = {out for cascade in program.cascades for out in load_cascade(cascade).outputs}
-    inner = {name for name, gene in program.products.items() if gene.secretion is None}
-    hearable = {*program.receptors, *program.signals, *inner, *outputs, *known.molecules}
-    findings = []
-    for name in program.receptors:
-        if name not in known.receptors:
-            findings.append((f"'{name}' is no receptor.", nearest(name, known.receptors)))
-    heard = [
-        name for signal in program.signals.values() for name in (*signal.heard, *signal.damped_by)
-    ]
-    heard += [
-        name
-        for gene in program.products.values()
-        for name in (*gene.induced_by, *gene.repressed_by, gene.matured_by)
-        if name
-    ]
-    heard += [name for receptor in program.receptors.values() for name in receptor.repressed_by]
-    heard += program.cascades.values()
-    for name in heard:
-        if name not in hearable:
-            findings.append((f"'{name}' cannot be heard.", nearest(name, hearable)))
-    for path, number in numbers_of(program, program.program):
-        if number.source is not None and number.source not in known.sources:
-            findings.append(
-                (
-                    f"{path} cites '{number.source}', which is unknown.",
-                    nearest(number.source, known.sources),
-                )
-            )
-    return findings

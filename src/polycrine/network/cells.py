@@ -11,6 +11,7 @@ Products     P' = smax m - k P, released at k P (times the signal that matures a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from polycrine.catalogue.entries import Number
@@ -47,72 +48,64 @@ class CellWriter:
     def write(self) -> None:
         """All equations of these cells."""
         for name in self.program.receptors:
-            bound = self._bound(name)
-            self.heard[name] = f"{self.group}.{identifier(name)}_bound"
-            self.build.assignments[self.heard[name]] = bound
-        for name, gene in self.program.products.items():
-            if gene.secretion is None:
-                self.heard[name] = self.build.add(f"{self.group}.{identifier(name)}", "fraction")
+            self.heard[name] = f"{self._own(name)}_bound"
+            self.build.assignments[self.heard[name]] = self._bound(name)
+        for name, product in self.program.products.items():
+            if product.secretion is None:
+                self.heard[name] = self.build.add(self._own(name), "fraction")
         for name, signal in self.program.signals.items():
-            own = f"{self.group}.{identifier(name)}"
-            self.heard[name] = own
+            self.heard[name] = self._own(name)
             if signal.half_time is not None:
-                self.build.add(own, "fraction")
+                self.build.add(self._own(name), "fraction")
         for name in self.program.cascades:
-            for output in load_cascade(name).outputs:
-                self.heard[output] = f"{self.group}.{identifier(output)}"
+            self.heard |= {out: self._own(out) for out in load_cascade(name).outputs}
         for name in self.program.signals:
             self._signal(name)
         for name, driver in self.program.cascades.items():
             self._cascade(name, self.heard[driver])
         for name in self.program.receptors:
             self._receptor(name)
-        for name, gene in self.program.products.items():
-            if gene.secretion is None or name in self.build.molecules:
-                self._gene(name, gene)
+        for name, product in self.program.products.items():
+            if product.secretion is None or name in self.build.molecules:
+                self._make(name, product)
+
+    def _own(self, name: str) -> str:
+        return f"{self.group}.{identifier(name)}"
+
+    def _around(self, name: str) -> str:
+        return f"{self.place}.{identifier(name)}"
 
     def _ligands(self, receptor: str) -> list[str]:
         binds = self.build.known.receptors[receptor].binds
-        return [
-            ligand for ligand in binds if f"{self.place}.{identifier(ligand)}" in self.build.species
-        ]
+        return [ligand for ligand in binds if self._around(ligand) in self.build.species]
 
     def _bound(self, receptor: str) -> str:
         """The complexes that signal, as an expression."""
-        binds = self.build.known.receptors[receptor].binds
-        names = []
+        known, names = self.build.known, []
         for ligand in self._ligands(receptor):
-            contents = self.build.known.contents(ligand)
-            name = f"{self.group}.{identifier(receptor)}_{identifier(ligand)}"
-            self.build.add(name, "molecules/cell", pmol=self.pmol, contents=contents, scale=10.0)
-            if binds[ligand].effect == "signal":
+            name = f"{self._own(receptor)}_{identifier(ligand)}"
+            held = known.contents(ligand)
+            self.build.add(name, "molecules/cell", pmol=self.pmol, contents=held, scale=10.0)
+            if known.receptors[receptor].binds[ligand].effect == "signal":
                 names.append(name)
         return " + ".join(names) or "0"
 
     def _receptor(self, name: str) -> None:
-        build, entry = self.build, self.build.known.receptors[name]
-        carried = self.program.receptors[name]
-        amount = build.number(
-            f"{self.path}.receptors.{name}.per_cell", carried.per_cell, "molecules"
-        )
-        turnover = build.number(f"{name}.turnover", entry.turnover, "duration")
-        free = build.add(
-            f"{self.group}.{identifier(name)}", "molecules/cell", build.value(amount), scale=10.0
-        )
-        openness = receptor_gate(build, name)
-        repression = self._repression(f"{self.path}.receptors.{name}", carried.repressed_by)
-        loss = f"{LN2}/{turnover}"
-        build.react(f"{loss}*{amount}*({repression})", {free: "1"})
+        build, carried = self.build, self.program.receptors[name]
+        path = f"{self.path}.receptors.{name}"
+        amount = build.number(f"{path}.per_cell", carried.per_cell, "molecules")
+        turnover = build.known.receptors[name].turnover
+        loss = self._loss(f"{name}.turnover", turnover)
+        free = build.add(self._own(name), "molecules/cell", build.value(amount), scale=10.0)
+        made = self._repression(path, carried.repressed_by)
+        build.react(f"{loss}*{amount}*({made})", {free: "1"})
         build.react(f"{loss}*{free}", {free: "-1"})
         for ligand in self._ligands(name):
             kd, kon, kint = binding_parameters(build, name, ligand)
-            around = f"{self.place}.{identifier(ligand)}"
-            bound = f"{free}_{identifier(ligand)}"
-            gate = f"{openness}*{molecule_gate(build, ligand)}"
-            build.react(
-                f"{gate}*{kon}*{around}*{free}",
-                {around: f"-{self.to_place}", free: "-1", bound: "1"},
-            )
+            around, bound = self._around(ligand), f"{free}_{identifier(ligand)}"
+            gate = f"{receptor_gate(build, name)}*{molecule_gate(build, ligand)}"
+            binding = {around: f"-{self.to_place}", free: "-1", bound: "1"}
+            build.react(f"{gate}*{kon}*{around}*{free}", binding)
             build.react(f"{kd}*{kon}*{bound}", {around: self.to_place, free: "1", bound: "-1"})
             build.react(f"{kint}*{bound}", {bound: "-1"}, f"taken up by {self.group}")
 
@@ -129,8 +122,8 @@ class CellWriter:
         if signal.half_time is None:
             self.build.assignments[own] = f"{raised}/(1 + {raised})"
             return
-        lag = self.build.number(f"{path}.half_time", signal.half_time, "duration")
-        self.build.react(f"{LN2}/{lag}*({raised}/(1 + {raised}) - {own})", {own: "1"})
+        lag = self._loss(f"{path}.half_time", signal.half_time)
+        self.build.react(f"{lag}*({raised}/(1 + {raised}) - {own})", {own: "1"})
 
     def _heard(self, path: str, inputs: Mapping[str, Number]) -> list[tuple[str, str]]:
         pairs = []
@@ -148,7 +141,7 @@ class CellWriter:
             own = self.build.species.get(self.heard[name])
             kind = "intracellular concentration" if own and own.unit == "uM" else "number"
             return self.heard[name], kind
-        around = f"{self.place}.{identifier(name)}"
+        around = self._around(name)
         if around not in self.build.species:
             return None, "concentration"
         unbound = self.build.known.molecules[name].unbound_fraction
@@ -162,8 +155,7 @@ class CellWriter:
         names = {cascade.input: driver}
         for species, number in cascade.species.items():
             initial = number.read("intracellular concentration")
-            own = f"{self.group}.{identifier(species)}"
-            names[species] = self.build.add(own, "uM", initial, scale=0.01)
+            names[species] = self.build.add(self._own(species), "uM", initial, scale=0.01)
         for constant, number in cascade.constants.items():
             kind = next(k for k in CASCADE_KINDS if _fits(number, k))
             names[constant] = self.build.number(f"{name}.constants.{constant}", number, kind)
@@ -171,64 +163,55 @@ class CellWriter:
             changes = {names[s]: _rename(factor, names) for s, factor in step.changes.items()}
             self.build.react(_rename(step.rate, names), changes)
 
-    def _gene(self, name: str, gene: Product) -> None:
-        build, path = self.build, f"{self.path}.products.{name}"
-        own = f"{self.group}.{identifier(name)}"
-        target = self._transcription(path, gene)
-        if gene.delay is not None:
-            delay = build.number(f"{path}.delay", gene.delay, "duration")
+    def _loss(self, path: str, half_life: Number) -> str:
+        """The rate constant of a half-life."""
+        return f"{LN2}/{self.build.number(path, half_life, 'duration')}"
+
+    def _make(self, name: str, product: Product) -> None:
+        build, own = self.build, self._own(name)
+        path = f"{self.path}.products.{name}"
+        target = self._transcription(path, product)
+        if product.delay is not None:
+            delay = build.number(f"{path}.delay", product.delay, "duration")
             for stage in range(1, DELAY_STAGES + 1):
                 waiting = build.add(f"{own}_delay{stage}", "fraction")
                 build.react(f"{DELAY_STAGES}/{delay}*({target} - {waiting})", {waiting: "1"})
                 target = waiting
         mrna = build.add(f"{own}_mRNA", "fraction")
-        life = build.number(f"{path}.mRNA_half-life", gene.mrna_half_life, "duration")
-        build.react(f"{LN2}/{life}*({target} - {mrna})", {mrna: "1"})
-        if gene.secretion is None:
-            assert gene.half_life is not None
-            protein = build.number(f"{path}.half-life", gene.half_life, "duration")
-            build.react(f"{LN2}/{protein}*({mrna} - {own})", {own: "1"})
-        else:
-            self._product(path, name, gene, mrna)
+        loss = self._loss(f"{path}.mRNA_half-life", product.mrna_half_life)
+        build.react(f"{loss}*({target} - {mrna})", {mrna: "1"})
+        if product.secretion is not None and product.transit is not None:
+            full = build.number(f"{path}.secretion", product.secretion, "secretion")
+            made = f"{gene_gate(build, name)}*{full}*{mrna}"
+            self._release(path, name, product, made, self._loss(f"{path}.transit", product.transit))
+        elif product.half_life is not None:
+            loss = self._loss(f"{path}.half-life", product.half_life)
+            build.react(f"{loss}*({mrna} - {own})", {own: "1"})
 
-    def _product(self, path: str, name: str, gene: Product, mrna: str) -> None:
-        assert gene.secretion is not None
-        assert gene.transit is not None
-        build, around = self.build, f"{self.place}.{identifier(name)}"
-        full = build.number(f"{path}.secretion", gene.secretion, "secretion")
-        transit = build.number(f"{path}.transit", gene.transit, "duration")
-        pool = build.add(
-            f"{self.group}.{identifier(name)}_inside",
-            "molecules/cell",
-            pmol=self.pmol,
-            contents={name: 1},
-            scale=100.0,
-        )
-        build.react(f"{gene_gate(build, name)}*{full}*{mrna}", {pool: "1"}, f"made by {self.group}")
-        ripe = f"*{self.heard[gene.matured_by]}" if gene.matured_by else ""
-        release = f"{LN2}/{transit}*{pool}{ripe}"
-        build.react(release, {pool: "-1", around: self.to_place})
-        build.assignments[f"{self.group}.{identifier(name)}_secretion"] = release
-        if gene.half_life is not None:
-            life = build.number(f"{path}.half-life", gene.half_life, "duration")
-            build.react(f"{LN2}/{life}*{pool}", {pool: "-1"}, f"lost inside {self.group}")
+    def _release(self, path: str, name: str, product: Product, made: str, transit: str) -> None:
+        build, pool = self.build, f"{self._own(name)}_inside"
+        build.add(pool, "molecules/cell", pmol=self.pmol, contents={name: 1}, scale=100.0)
+        build.react(made, {pool: "1"}, f"made by {self.group}")
+        ripe = f"*{self.heard[product.matured_by]}" if product.matured_by else ""
+        release = f"{transit}*{pool}{ripe}"
+        build.react(release, {pool: "-1", self._around(name): self.to_place})
+        build.assignments[f"{self._own(name)}_secretion"] = release
+        if product.half_life is not None:
+            loss = self._loss(f"{path}.half-life", product.half_life)
+            build.react(f"{loss}*{pool}", {pool: "-1"}, f"lost inside {self.group}")
 
-    def _transcription(self, path: str, gene: Product) -> str:
-        terms = []
-        if gene.basal is not None:
-            terms.append(self.build.number(f"{path}.basal", gene.basal, "number"))
-        for name, induction in gene.induced_by.items():
-            part = self._hill(f"{path}.induced_by.{name}", name, induction)
-            if part:
-                terms.append(part)
+    def _transcription(self, path: str, product: Product) -> str:
+        laws = product.induced_by.items()
+        terms = [self._hill(f"{path}.induced_by.{name}", name, law) for name, law in laws]
+        if product.basal is not None:
+            terms.append(self.build.number(f"{path}.basal", product.basal, "number"))
+        terms = [term for term in terms if term]
         made = "(" + " + ".join(terms or ["0"]) + ")"
-        return f"({made}*{self._repression(path, gene.repressed_by)})"
+        return f"({made}*{self._repression(path, product.repressed_by)})"
 
     def _repression(self, path: str, repressions: Mapping[str, Repression]) -> str:
-        parts = [
-            self._hill(f"{path}.repressed_by.{name}", name, repression)
-            for name, repression in repressions.items()
-        ]
+        laws = repressions.items()
+        parts = [self._hill(f"{path}.repressed_by.{name}", name, law) for name, law in laws]
         return "*".join(f"(1 - {part})" for part in parts if part) or "1"
 
     def _hill(self, path: str, name: str, law: Induction | Repression) -> str:
@@ -279,6 +262,4 @@ def _fits(number: Number, kind: str) -> bool:
 
 
 def _rename(text: str, names: Mapping[str, str]) -> str:
-    import re
-
     return re.sub(r"[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)

@@ -10,36 +10,22 @@ from polycrine.catalogue.library import catalogue
 from polycrine.units import express
 
 
-def panel(
-    states: xr.Dataset, place: str, analytes: tuple[str, ...], times: set[float]
-) -> pd.DataFrame:
+def panel(states: xr.Dataset, place: str, analytes: tuple[str, ...]) -> pd.DataFrame:
     """Levels in the analyte's panel unit: sample, time_h, place, analyte, value, unit, flag.
 
     A level counts molecules that are free or bound to soluble receptors, not those on cells;
     flag is `below` under the detection limit of the catalogue, else empty.
     """
-    kept = states.sel(time=[time for time in states.time.values if time in times])
     rows = []
     for analyte in analytes:
-        molecule = catalogue().molecules[analyte]
-        unit = molecule.panel_unit
+        unit = catalogue().molecules[analyte].panel_unit
         factor = express(1.0, unit, catalogue().active_form(analyte))
-        level = factor * total_concentration(kept, place, analyte)
+        levels = factor * total_concentration(states, place, analyte)
         least = detection_limit(analyte)
-        for sample, series in zip(kept.sample.values, level, strict=True):
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "sample": sample,
-                        "time_h": kept.time.values / 60,
-                        "place": place,
-                        "analyte": analyte,
-                        "value": series,
-                        "unit": unit,
-                        "flag": np.where(series < least, "below", ""),
-                    }
-                )
-            )
+        for sample, level in zip(states.sample.values, levels, strict=True):
+            columns = {"sample": sample, "time_h": states.time.values / 60, "place": place}
+            columns |= {"analyte": analyte, "value": level, "unit": unit}
+            rows.append(pd.DataFrame({**columns, "flag": np.where(level < least, "below", "")}))
     return pd.concat(rows, ignore_index=True)
 
 
