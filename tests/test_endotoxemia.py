@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 import polycrine as pc
 from polycrine.network.code import compile_network, differentiate
 from polycrine.network.places import to_network
-from polycrine.network.schedule import ADD, make_schedule
+from polycrine.network.schedule import make_schedule
 from polycrine.readouts.comparison import beside_measured
 from polycrine.readouts.timing import order_of_rise, summary
 from polycrine.runs.run import settled
@@ -188,10 +188,10 @@ def test_scipy_finds_the_same_trajectories(untreated):
     f = sympy.lambdify([names, parameters], rates, "math", cse=True)
     sparsity = np.zeros((len(names), len(names)))
     sparsity[rows, columns] = 1
-    schedule = make_schedule(model, network, 0.0, 720.0)
+    first = make_schedule(model, network, 0.0, 720.0)[0]
     state = member.state.copy()
-    for k in np.flatnonzero(schedule.kind == ADD):
-        state[schedule.index[k]] += schedule.value[k]
+    for action in first.actions:
+        state[action.index] += action.value
     found = solve_ivp(
         lambda t, y: np.array(f(y, member.parameters)),
         (0, 720),

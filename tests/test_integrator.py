@@ -5,30 +5,16 @@ import pytest
 from polycrine.engine.stirred import Member, Tolerances, run_stops
 from polycrine.network.code import compile_network, make_plan
 from polycrine.network.network import Network, Parameter, Reaction, Species, read_rate
-from polycrine.network.schedule import Schedule
-
-
-def plain_schedule(times):
-    n = len(times)
-    nothing = np.zeros(0, dtype=np.int64)
-    starts = np.zeros(n + 1, dtype=np.int64)
-    return Schedule(np.array(times), np.ones(n, dtype=bool), starts, nothing, nothing, np.zeros(0))
+from polycrine.network.schedule import Stop
 
 
 def solve(network, times, tolerances=None):
     tolerances = tolerances or Tolerances()
     member = Member(0.0, network.initial, network.values, tolerances.first_step)
-    kept = []
-    run_stops(
-        compile_network(network),
-        [member],
-        [plain_schedule(times)],
-        network.scales,
-        tolerances,
-        times[-1],
-        lambda k, t, y: kept.append(y),
-    )
-    return member, np.array(kept)
+    stops = [Stop(time, True) for time in times]
+    code = compile_network(network)
+    run_stops(code, [member], [stops], network.scales, tolerances, times[-1])
+    return np.array(member.states)
 
 
 def test_the_error_of_equal_steps_falls_with_the_fourth_power():
@@ -45,7 +31,7 @@ def test_a_stiff_equation_driven_in_time_keeps_its_accuracy():
 def test_tighter_tolerances_give_smaller_errors():
     errors = []
     for rtol in (1e-4, 1e-6, 1e-8):
-        _, states = solve(networks.decay_by_square(), [1.0], Tolerances(rtol, rtol))
+        states = solve(networks.decay_by_square(), [1.0], Tolerances(rtol, rtol))
         errors.append(abs(states[-1, 0] - 0.5))
     assert errors[0] > 5 * errors[1] > 25 * errors[2]
     assert errors[2] < 1e-8
@@ -76,7 +62,7 @@ def test_the_sparse_elimination_solves_what_a_dense_one_solves():
         return out
 
     oracle = solve_ivp(rates, (0, 2), network.initial, "LSODA", rtol=1e-10, atol=1e-12).y[:, -1]
-    _, states = solve(network, [2.0])
+    states = solve(network, [2.0])
     assert states[-1] == pytest.approx(oracle, rel=1e-6)
     assert states[-1].sum() == pytest.approx(network.initial.sum(), rel=1e-13)
 
@@ -98,16 +84,8 @@ def test_a_member_that_fails_keeps_its_last_good_time_and_the_others_go_on():
     members = [
         Member(0.0, np.array([y0]), network.values, tolerances.first_step) for y0 in (0.1, 1.0)
     ]
-    schedule = plain_schedule([0.5, 2.0])
-    run_stops(
-        compile_network(network),
-        members,
-        [schedule] * 2,
-        network.scales,
-        tolerances,
-        2.0,
-        lambda *_: None,
-    )
+    stops = [Stop(0.5, True), Stop(2.0, True)]
+    run_stops(compile_network(network), members, [stops] * 2, network.scales, tolerances, 2.0)
     good, bad = members
     assert good.status == 0
     assert good.state[0] == pytest.approx(0.125, rel=1e-6)

@@ -10,7 +10,7 @@ from polycrine.model.programs import Program, Signal
 from polycrine.network.builder import Builder
 from polycrine.network.cells import CellWriter
 from polycrine.network.code import compile_network
-from polycrine.network.schedule import Schedule
+from polycrine.network.schedule import Stop
 
 
 def nuclear_nf_kb(drive, minutes):
@@ -25,21 +25,11 @@ def nuclear_nf_kb(drive, minutes):
     build = Builder(catalogue(), (), {}, None)
     CellWriter(build, "cell", "nowhere", program, 1.0, 1.0).write()
     network = build.network()
-    times = np.arange(1.0, minutes + 1)
-    nothing, starts = np.zeros(0, dtype=np.int64), np.zeros(minutes + 1, dtype=np.int64)
-    schedule = Schedule(times, np.ones(minutes, bool), starts, nothing, nothing, np.zeros(0))
+    stops = [Stop(float(minute), True) for minute in range(1, minutes + 1)]
     member = Member(0.0, network.initial, network.values, 1e-3)
-    kept = []
-    run_stops(
-        compile_network(network),
-        [member],
-        [schedule],
-        network.scales,
-        Tolerances(),
-        float(minutes),
-        lambda k, t, y: kept.append(y[network.index("cell.NFkB")]),
-    )
-    return np.array(kept)
+    code = compile_network(network)
+    run_stops(code, [member], [stops], network.scales, Tolerances(), float(minutes))
+    return np.array(member.states)[:, network.index("cell.NFkB")]
 
 
 def test_nf_kb_peaks_within_half_an_hour_and_is_pulled_back_within_two():

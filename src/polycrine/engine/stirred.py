@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ import numpy as np
 from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, advance, evaluate
 from polycrine.network.code import Code
 from polycrine.network.network import Floats
-from polycrine.network.schedule import ADD, Schedule
+from polycrine.network.schedule import Stop
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,11 @@ class Tolerances:
 
 @dataclass
 class Member:
-    """Where one member of a batch stands: everything that decides how it goes on.
+    """Where one member of a batch stands: everything that decides how it goes on, and its past.
 
     state and parameters are its own; step is the controller's proposal; next_stop counts the
-    stops of its schedule that lie behind it; counts are accepted and rejected steps.
+    stops that lie behind it; counts are accepted and rejected steps; times and states are what
+    was observed.
     """
 
     time: float
@@ -41,6 +42,8 @@ class Member:
     next_stop: int = 0
     status: int = DONE
     counts: Floats = field(default_factory=lambda: np.zeros(2))
+    times: list[float] = field(default_factory=list)
+    states: list[Floats] = field(default_factory=list)
 
     @property
     def message(self) -> str:
@@ -51,39 +54,37 @@ class Member:
 def run_stops(
     code: Code,
     members: Sequence[Member],
-    schedules: Sequence[Schedule],
+    schedules: Sequence[Sequence[Stop]],
     scales: Floats,
     tolerances: Tolerances,
     until: float,
-    keep: Callable[[int, float, Floats], None],
 ) -> None:
     """Advance every member through its stops up to and including time `until`.
 
-    keep(member, time, state) is called at each observed stop, before the stop's actions. A member
-    that fails keeps its last good time and status; the others go on. One thread or many, each
-    member's numbers are the same.
+    A member that fails keeps its last good time and status; the others go on. One thread or
+    many, each member's numbers are the same.
     """
     free = np.ones(scales.size)
-    observed: list[list[tuple[float, Floats]]] = [[] for _ in members]
 
-    def work(k: int) -> None:
-        member, schedule = members[k], schedules[k]
-        while member.status == DONE and member.next_stop < schedule.times.size:
-            stop = schedule.times[member.next_stop]
-            if stop > until:
-                return
-            _advance(code, member, float(stop), scales, tolerances, free)
+    def work(member: Member, stops: Sequence[Stop]) -> None:
+        while member.next_stop < len(stops) and stops[member.next_stop].time <= until:
+            stop = stops[member.next_stop]
+            _advance(code, member, stop.time, scales, tolerances, free)
             if member.status != DONE:
                 return
-            if schedule.observed[member.next_stop]:
-                observed[k].append((member.time, member.state.copy()))
-            _act(member, schedule, tolerances)
+            if stop.observed:
+                member.times.append(stop.time)
+                member.states.append(member.state.copy())
+            for action in stop.actions:
+                if action.adds:
+                    member.state[action.index] += action.value
+                else:
+                    member.parameters[action.index] = action.value
+                member.step = tolerances.first_step
+            member.next_stop += 1
 
     with ThreadPoolExecutor(max_workers=thread_count()) as pool:
-        list(pool.map(work, range(len(members))))
-    for k, kept in enumerate(observed):
-        for time, state in kept:
-            keep(k, time, state)
+        list(pool.map(work, members, schedules))
 
 
 def settle(
@@ -116,27 +117,7 @@ def _advance(
         return
     functions = np.array([code.rates, code.jacobian, code.drift])
     limits = (tolerances.relative, tolerances.absolute * scales, tolerances.max_steps)
+    before = (member.state, member.parameters, member.time, end, member.step)
     member.status, member.time, member.step = advance(
-        functions,
-        code.rows,
-        code.plan,
-        free,
-        member.state,
-        member.parameters,
-        member.time,
-        end,
-        member.step,
-        limits,
-        member.counts,
+        functions, code.rows, code.plan, free, *before, limits, member.counts
     )
-
-
-def _act(member: Member, schedule: Schedule, tolerances: Tolerances) -> None:
-    first, last = schedule.action_start[member.next_stop : member.next_stop + 2]
-    for k in range(first, last):
-        if schedule.kind[k] == ADD:
-            member.state[schedule.index[k]] += schedule.value[k]
-        else:
-            member.parameters[schedule.index[k]] = schedule.value[k]
-        member.step = tolerances.first_step
-    member.next_stop += 1

@@ -20,7 +20,6 @@ from polycrine.model.programs import load_program
 from polycrine.network.builder import LEDGER, Builder, author_number
 from polycrine.network.cells import CellWriter, binding_parameters, gene_gate, molecule_gate
 from polycrine.network.network import Network, identifier
-from polycrine.network.schedule import knocked_out
 from polycrine.units import MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"
@@ -76,8 +75,7 @@ class NetworkWriter:
             if healthy:
                 level = self.known.molecules[molecule].healthy_plasma
                 form, path = self.known.active_form(molecule), f"{molecule}.healthy_plasma"
-                found = build.value(build.number(path, level, "concentration", form))
-                start = 0.0 if molecule in knocked_out(self.model) else found
+                start = build.value(build.number(path, level, "concentration", form))
             build.add(name, "pM", start, contents={molecule: 1}, pmol=volume)
             build.add(f"{LEDGER}.{identifier(molecule)}.given", "pmol", scale=0.0)
             if molecule in self._infused():
@@ -179,14 +177,14 @@ def _volume(model: Model, key: str) -> str:
     return model.body.plasma if volume == "plasma" and model.body else volume
 
 
-def held_species(model: Model) -> list[str]:
-    """The species of molecules in healthy fluids, which are held while cells settle."""
-    return [
-        f"{identifier(key)}.{identifier(molecule)}"
+def held_species(model: Model) -> dict[str, str]:
+    """Molecules in healthy fluids, by the species that is held while cells settle."""
+    return {
+        f"{identifier(key)}.{identifier(molecule)}": molecule
         for key, place in model.places.items()
         if key == model.plasma or place.filled_with is not None
         for molecule in model.molecules
-    ]
+    }
 
 
 def count_of_cells(model: Model, key: str) -> tuple[float, Number]:

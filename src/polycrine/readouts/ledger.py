@@ -7,6 +7,8 @@ import xarray as xr
 
 from polycrine.readouts.panel import contents_of
 
+Books = dict[str, dict[str, float]]
+
 
 def ledger(states: xr.Dataset) -> pd.DataFrame:
     """sample, molecule, process, pmol over the whole run, and its share of what came in.
@@ -14,38 +16,27 @@ def ledger(states: xr.Dataset) -> pd.DataFrame:
     Processes: `at start`, `given`, `made by ...`; `taken up by ...`, `cleared from plasma`,
     `lost inside ...`; `left` (in fluids and on or in cells) and `error`, which is the difference.
     """
-    names = [str(name) for name in states.species.values]
     start, end = states.value.values[:, 0, :], states.value.values[:, -1, :]
     rows = []
     for s, sample in enumerate(states.sample.values):
         books: dict[str, dict[str, float]] = {}
-        for k, name in enumerate(names):
-            parts = name.split(".")
-            if parts[0] == "ledger":
-                book = books.setdefault(str(states.molecule.values[k]), {})
-                process = parts[2].replace("_", " ")
-                book[process] = book.get(process, 0.0) + float(end[s, k])
-            factor = float(states.pmol.values[s, k])
+
+        def book(molecule: str, process: str, pmol: float, books: Books = books) -> None:
+            page = books.setdefault(molecule, {"at start": 0.0, "left": 0.0})
+            page[process] = page.get(process, 0.0) + pmol
+
+        for k, name in enumerate(states.species.values):
+            if name.startswith("ledger."):
+                process = name.split(".")[2].replace("_", " ")
+                book(str(states.molecule.values[k]), process, float(end[s, k]))
+            pmol = float(states.pmol.values[k])
             for molecule, count in contents_of(states, k).items():
-                book = books.setdefault(molecule, {})
-                book["at start"] = book.get("at start", 0.0) + count * factor * float(start[s, k])
-                book["left"] = book.get("left", 0.0) + count * factor * float(end[s, k])
-        for molecule, book in books.items():
-            flows = sum(
-                value for process, value in book.items() if process not in ("at start", "left")
-            )
-            came = book.get("at start", 0.0) + sum(
-                v for p, v in book.items() if p.startswith(("given", "made"))
-            )
-            book["error"] = book["at start"] + flows - book["left"]
-            rows += [
-                {
-                    "sample": sample,
-                    "molecule": molecule,
-                    "process": process,
-                    "pmol": value,
-                    "share": abs(value) / came if came else 0.0,
-                }
-                for process, value in book.items()
-            ]
-    return pd.DataFrame(rows)
+                book(molecule, "at start", count * pmol * float(start[s, k]))
+                book(molecule, "left", count * pmol * float(end[s, k]))
+        for molecule, page in books.items():
+            page["error"] = sum(page.values()) - 2 * page["left"]
+            came = sum(v for p, v in page.items() if p.startswith(("at start", "given", "made")))
+            for process, pmol in page.items():
+                share = abs(pmol) / came if came else 0.0
+                rows.append((sample, molecule, process, pmol, share))
+    return pd.DataFrame(rows, columns=["sample", "molecule", "process", "pmol", "share"])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time as clock
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -48,19 +48,17 @@ class Stopped(PolycrineError):
 
 @dataclass
 class UnderWay:
-    """A run on its way: where each arm stands, and what was observed so far."""
+    """A run on its way: one network, and where each arm stands."""
 
     model: Model
-    samples: list[str]
-    networks: list[Network]
+    network: Network
     code: Code
-    members: list[Member]
-    times: list[float] = field(default_factory=list)
-    states: list[list[Floats]] = field(default_factory=list)
+    members: dict[str, Member]
 
-    def arm_model(self, k: int) -> Model:
-        """The declaration of an arm."""
-        return _with_arm(self.model, self.samples[k])
+    @property
+    def time(self) -> float:
+        """The time (min) that every arm has reached."""
+        return min(member.time for member in self.members.values())
 
 
 def run(
@@ -110,14 +108,12 @@ def end_time(model: Model) -> float:
 
 
 def prepare(model: Model, samples: list[str], watch: Watch) -> UnderWay:
-    """Equations, machine code and settled cells of every arm."""
-    models = [_with_arm(model, sample) for sample in samples]
-    networks = [to_network(arm) for arm in models]
-    code = compile_network(networks[0], lambda text: watch.report(0.0, text))
+    """Equations and machine code, and the settled cells of every arm."""
+    network = to_network(model)
+    code = compile_network(network, lambda text: watch.report(0.0, text))
     watch.report(0.0, "letting the healthy cells settle")
-    pairs = zip(models, networks, strict=True)
-    members = [settled(arm, network, code) for arm, network in pairs]
-    return UnderWay(model, samples, networks, code, members, states=[[] for _ in samples])
+    arms = {sample: settled(_with_arm(model, sample), network, code) for sample in samples}
+    return UnderWay(model, network, code, arms)
 
 
 def settled(model: Model, network: Network, code: Code) -> Member:
@@ -125,12 +121,15 @@ def settled(model: Model, network: Network, code: Code) -> Member:
 
     Raises InputError when cells at rest make more of a molecule than is cleared.
     """
-    parameters, tolerances = network.values, tolerances_of(model)
-    for molecule in knocked_out(model):
-        parameters[network.parameter_index(f"{identifier(molecule)}.gene")] = 0.0
-    member = Member(0.0, network.initial, parameters, tolerances.first_step)
+    tolerances = tolerances_of(model)
+    member = Member(0.0, network.initial, network.values, tolerances.first_step)
     held = np.zeros(member.state.size)
-    held[[network.index(name) for name in held_species(model)]] = 1.0
+    for name, molecule in held_species(model).items():
+        held[network.index(name)] = 1.0
+        if molecule in knocked_out(model):
+            member.state[network.index(name)] = 0.0
+    for molecule in knocked_out(model):
+        member.parameters[network.parameter_index(f"{identifier(molecule)}.gene")] = 0.0
     duration = quantity(model.run.settle, "duration")
     rates = settle(code, member, held, network.scales, tolerances, duration)
     if member.status != DONE:
@@ -163,26 +162,19 @@ def tolerances_of(model: Model) -> Tolerances:
 
 def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = None) -> Run:
     """Let time pass to the end of the declaration, then tabulate and store."""
-    start, end, began = run.members[0].time, end_time(run.model), clock.monotonic()
+    start, end, began = run.time, end_time(run.model), clock.monotonic()
     partial = partial_of(out) if out is not None else None
     if partial is not None:
         (partial / "checkpoints").mkdir(parents=True, exist_ok=True)
         (partial / "model.resolved.yaml").write_text(write_model(run.model), "utf-8")
-    _log(partial, "started", arms=run.samples, at_h=start / 60, to_h=end / 60)
-    schedules = [
-        make_schedule(run.arm_model(k), network, start, end)
-        for k, network in enumerate(run.networks)
-    ]
-
-    def keep(k: int, time: float, state: Floats) -> None:
-        if k == 0:
-            run.times.append(time)
-        run.states[k].append(state)
-
-    scales, tolerances = run.networks[0].scales, tolerances_of(run.model)
+    _log(partial, "started", arms=list(run.members), at_h=start / 60, to_h=end / 60)
+    models = [_with_arm(run.model, sample) for sample in run.members]
+    schedules = [make_schedule(model, run.network, start, end) for model in models]
+    members = list(run.members.values())
+    scales, tolerances = run.network.scales, tolerances_of(run.model)
     saved = clock.monotonic()
     for until in np.linspace(start, end, CHUNKS + 1)[1:].tolist():
-        run_stops(run.code, run.members, schedules, scales, tolerances, until, keep)
+        run_stops(run.code, members, schedules, scales, tolerances, until)
         _raise_failures(run)
         watch.report((until - start) / (end - start), f"{until / 60:.1f} of {end / 60:g} h")
         asked = until < end and watch.stopping()
@@ -190,8 +182,8 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
             save_checkpoint(run, partial)
             saved = clock.monotonic()
         if asked:
-            _log(partial, "stopped", at_h=run.times[-1] / 60)
-            raise Stopped(f"stopped at {run.times[-1] / 60:.2f} h; polycrine resume '{partial}'")
+            _log(partial, "stopped", at_h=run.time / 60)
+            raise Stopped(f"stopped at {run.time / 60:.2f} h; polycrine resume '{partial}'")
     finished = _result(run, clock.monotonic() - began, parent)
     return finished if out is None else _store(run, finished, out)
 
@@ -199,7 +191,7 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
 def _raise_failures(run: UnderWay) -> None:
     failed = [
         f"{sample}: at {member.time / 60:.3f} h it {member.message}"
-        for sample, member in zip(run.samples, run.members, strict=True)
+        for sample, member in run.members.items()
         if member.status != DONE
     ]
     if failed:
@@ -207,10 +199,8 @@ def _raise_failures(run: UnderWay) -> None:
 
 
 def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
-    states = dataset(run.networks, run.samples, run.times, run.states)
-    steps = {
-        s: m.counts.astype(int).tolist() for s, m in zip(run.samples, run.members, strict=True)
-    }
+    states = dataset(run.network, run.members)
+    steps = {sample: m.counts.astype(int).tolist() for sample, m in run.members.items()}
     info = {
         "name": run.model.name,
         "status": "done",
@@ -219,13 +209,13 @@ def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
         "device": "cpu",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
-        "arms": run.samples,
+        "arms": list(run.members),
         "parent": parent,
-        "equations": run.networks[0].digest[:8],
+        "equations": run.network.digest[:8],
         "steps accepted, rejected": steps,
         "tolerances": asdict(tolerances_of(run.model)),
     }
-    return Run(info, write_model(run.model), states, tables(run.model, run.networks[0], states))
+    return Run(info, write_model(run.model), states, tables(run.model, run.network, states))
 
 
 def _store(run: UnderWay, finished: Run, out: Path) -> Run:
@@ -261,10 +251,11 @@ def partial_of(folder: Path) -> Path:
 def save_checkpoint(run: UnderWay, folder: Path) -> None:
     """Everything that decides how the run goes on, and all that was observed so far."""
     scratch = folder / "checkpoints" / "writing.npz"
-    parts = ("time", "step", "counts", "state", "parameters")
-    arrays = {part: np.array([getattr(member, part) for member in run.members]) for part in parts}
-    arrays |= {"times": np.array(run.times), "states": np.array(run.states)}
-    np.savez_compressed(scratch, allow_pickle=False, samples=np.array(run.samples), **arrays)
+    parts = ("time", "state", "parameters", "step", "counts", "times", "states")
+    arrays = {
+        part: np.array([getattr(member, part) for member in run.members.values()]) for part in parts
+    }
+    np.savez_compressed(scratch, allow_pickle=False, samples=np.array(list(run.members)), **arrays)
     scratch.replace(scratch.with_name("latest.npz"))
 
 
@@ -284,26 +275,31 @@ def resume(
     run = _restore(model, stored, watch)
     if folder.name.endswith(".partial"):
         return advance(run, folder.with_name(folder.name.removesuffix(".partial")), watch)
-    reached = run.members[0].time
+    reached = run.time
     if end_time(model) <= reached:
         instead = f"Name a longer duration than {reached / 60:g} h with --for."
         raise wrong(str(folder), "this run is finished.", instead)
-    return advance(run, out or new_folder(model, run.samples), watch, parent=folder.name)
+    return advance(run, out or new_folder(model, list(run.members)), watch, parent=folder.name)
 
 
 def _restore(model: Model, stored: Path, watch: Watch) -> UnderWay:
     with np.load(stored, allow_pickle=False) as checkpoint:
         arrays = dict(checkpoint)
-    samples = [str(name) for name in arrays["samples"]]
-    networks = [to_network(_with_arm(model, sample)) for sample in samples]
-    code = compile_network(networks[0], lambda text: watch.report(0.0, text))
-    parts = (arrays[part] for part in ("time", "state", "parameters", "step", "counts"))
-    members = [
-        Member(float(time), state, parameters, float(step), counts=counts)
-        for time, state, parameters, step, counts in zip(*parts, strict=True)
-    ]
-    states = [list(sample) for sample in arrays["states"]]
-    return UnderWay(model, samples, networks, code, members, arrays["times"].tolist(), states)
+    network = to_network(model)
+    code = compile_network(network, lambda text: watch.report(0.0, text))
+    members = {
+        str(sample): Member(
+            float(arrays["time"][k]),
+            arrays["state"][k],
+            arrays["parameters"][k],
+            float(arrays["step"][k]),
+            counts=arrays["counts"][k],
+            times=arrays["times"][k].tolist(),
+            states=list(arrays["states"][k]),
+        )
+        for k, sample in enumerate(arrays["samples"])
+    }
+    return UnderWay(model, network, code, members)
 
 
 def _with_arm(model: Model, sample: str) -> Model:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from polycrine.engine.stirred import Member
 from polycrine.model.model import Count, Model, Panel, Read
 from polycrine.network.builder import LEDGER
-from polycrine.network.network import Floats, Network, evaluate_assignment, identifier
+from polycrine.network.network import Network, evaluate_assignment, identifier
 from polycrine.network.schedule import observation_times
 from polycrine.readouts.ledger import ledger
 from polycrine.readouts.panel import panel
@@ -19,30 +20,24 @@ PANEL = ("sample", "time_h", "place", "analyte", "value", "unit", "flag")
 READS = ("sample", "time_h", "cell", "species", "value", "unit")
 
 
-def dataset(
-    networks: Sequence[Network], samples: list[str], times: list[float], states: list[list[Floats]]
-) -> xr.Dataset:
+def dataset(network: Network, members: Mapping[str, Member]) -> xr.Dataset:
     """Every variable at every observed time, with what is needed to read it without a model."""
-    network = networks[0]
-    held = [";".join(f"{name}={count}" for name, count in s.contents) for s in network.species]
     names = {identifier(name): name for s in network.species for name, _ in s.contents}
     parts = [s.name.split(".") for s in network.species]
-    owners = [names[part[1]] if part[0] == LEDGER else "" for part in parts]
     texts = {
         "species": [s.name for s in network.species],
         "unit": [s.unit for s in network.species],
-        "contents": held,
-        "molecule": owners,
+        "contents": [";".join(f"{key}={n}" for key, n in s.contents) for s in network.species],
+        "molecule": [names[part[1]] if part[0] == LEDGER else "" for part in parts],
     }
     coords = {key: ("species", np.array(text, dtype=object)) for key, text in texts.items()}
-    pmol = [[_value(net, s.pmol) if s.pmol else 0.0 for s in net.species] for net in networks]
+    pmol = [_value(network, s.pmol) if s.pmol else 0.0 for s in network.species]
+    states = np.array([member.states for member in members.values()])
+    times = next(iter(members.values())).times
     return xr.Dataset(
-        {
-            "value": (("sample", "time", "species"), np.array(states)),
-            "pmol": (("sample", "species"), np.array(pmol)),
-        },
-        coords={"sample": np.array(samples, dtype=object), "time": times, **coords},
-        attrs={"format": 1, "time": "min"},
+        {"value": (("sample", "time", "species"), states), "pmol": ("species", pmol)},
+        coords={"sample": np.array(list(members), dtype=object), "time": times, **coords},
+        attrs={"format": 1, "time": "min", "pmol": "pmol of contents in one unit of a species"},
     )
 
 
