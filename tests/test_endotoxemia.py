@@ -188,7 +188,7 @@ def test_scipy_finds_the_same_trajectories(untreated):
     f = sympy.lambdify([names, parameters], rates, "math", cse=True)
     sparsity = np.zeros((len(names), len(names)))
     sparsity[rows, columns] = 1
-    first = make_schedule(model, network, 0.0, 720.0)[0]
+    first = make_schedule(model, network, None, 720.0)[0]
     state = member.state.copy()
     for action in first.actions:
         state[action.index] += action.value

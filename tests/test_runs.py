@@ -63,6 +63,22 @@ def test_a_stopped_run_is_finished_in_place_with_the_same_bits(tmp_path, untreat
     assert np.array_equal(states(finished), states(untreated))
 
 
+@pytest.mark.parametrize("chunks", [1, 9])
+def test_arms_that_stop_at_different_times_resume_with_the_same_bits(tmp_path, chunks):
+    model = pc.load("endotoxemia", ["events.LPS.at=47 min", "arms.anti-TNF.TNF.at=53 min"])
+    whole = pc.run(model, ["untreated", "anti-TNF"], duration="6 h")
+    asked = iter([False] * (chunks - 1) + [True])
+    with pytest.raises(Stopped):
+        pc.run(
+            model,
+            ["untreated", "anti-TNF"],
+            duration="6 h",
+            out=tmp_path / "run",
+            watch=Watch(stopping=lambda: next(asked)),
+        )
+    assert np.array_equal(states(pc.resume(tmp_path / "run.partial")), states(whole))
+
+
 def test_a_run_is_read_back_as_it_was_written(tmp_path, untreated):
     pc.run(pc.load("endotoxemia"), duration="12 h", out=tmp_path / "run")
     read = pc.load_run(tmp_path / "run")

@@ -43,12 +43,10 @@ def observation_times(
     return sorted(time for time in times if start < time <= end)
 
 
-def make_schedule(model: Model, network: Network, start: float, end: float) -> list[Stop]:
-    """The stops of a run in (start, end], and the one at 0 of a run that starts there.
-
-    What happens at `start` otherwise has happened in the part of the run that ended there.
-    """
-    first = [0.0] if start == 0.0 else []
+def make_schedule(model: Model, network: Network, after: float | None, end: float) -> list[Stop]:
+    """The stops of a run from its begin at 0, or of the rest of one that has come to `after`."""
+    first = [0.0] if after is None else []
+    start = after or 0.0
     observed = {*first, *observation_times(model, start, end)}
     actions = [a for a in _actions(model, network) if start < a.time <= end or a.time in first]
     return [

@@ -168,8 +168,10 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
         (partial / "checkpoints").mkdir(parents=True, exist_ok=True)
         (partial / "model.resolved.yaml").write_text(write_model(run.model), "utf-8")
     _log(partial, "started", arms=list(run.members), at_h=start / 60, to_h=end / 60)
-    models = [_with_arm(run.model, sample) for sample in run.members]
-    schedules = [make_schedule(model, run.network, start, end) for model in models]
+    schedules = [
+        make_schedule(_with_arm(run.model, sample), run.network, member.reached, end)
+        for sample, member in run.members.items()
+    ]
     members = list(run.members.values())
     scales, tolerances = run.network.scales, tolerances_of(run.model)
     saved = clock.monotonic()
