@@ -84,6 +84,13 @@ def test_a_monocyte_makes_in_whole_blood_what_was_measured_per_monocyte():
     assert 1e5 <= 3 * per_cell <= 2e6  # monomers in 4 h; 4.7e5 in 3 h in the tube
 
 
+def test_the_whole_body_makes_as_much_TNF_as_was_measured(untreated):
+    # 52.7 ug (11.8-114) after 2 ng/kg in six people, Clin Sci 1994;87:459
+    books = untreated.ledger().set_index(["molecule", "process"]).pmol
+    made = books["TNF", "made by monocyte"] * 3 * 17.35e-3
+    assert 11.8 <= made <= 114
+
+
 def test_more_endotoxin_gives_more_cytokine_up_to_saturation():
     peaks = {}
     for dose in ("0.3", "0.5", "1", "2", "4"):

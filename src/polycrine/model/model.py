@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from polycrine.catalogue.entries import Record
 from polycrine.catalogue.yamltext import TAG
-from polycrine.errors import UnitError
+from polycrine.errors import UnitError, wrong
 from polycrine.units import quantity
 
 
@@ -213,10 +213,14 @@ class Model(Record):
         return next((key for key, place in self.places.items() if place.volume == "plasma"), None)
 
     def with_run(self, *, duration: str | None = None, seed: int | None = None) -> Model:
-        """The declaration with another duration or seed, where one is given."""
+        """The declaration with another duration or seed; raises InputError for a wrong one."""
         given = {"duration": duration, "seed": seed}
         changes = {key: value for key, value in given.items() if value is not None}
-        run = Run.model_validate(self.run.model_dump() | changes)
+        try:
+            run = Run.model_validate(self.run.model_dump() | changes)
+        except ValidationError as error:
+            rule = str(error.errors()[0].get("ctx", {}).get("error", error))
+            raise wrong(", ".join(changes), f"{rule}.") from error
         return self.model_copy(update={"run": run})
 
     def with_arm(self, arm: str | None) -> Model:
