@@ -8,10 +8,18 @@ from polycrine.errors import InputError
 from polycrine.report.findings import read_findings
 from polycrine.report.page import write_report
 
-SECTIONS = ("Peaks, areas and half-lives", "The order in which things rise",
-            "Pro- against anti-inflammatory", "Where each molecule came from and went",
-            "Where the numbers come from", "Ledger of molecules", "All ", "Run", "Declaration",
-            "Bibliography")  # fmt: skip
+SECTIONS = (
+    "Peaks, areas and half-lives",
+    "The order in which things rise",
+    "Pro- against anti-inflammatory",
+    "Where each molecule came from and went",
+    "Where the numbers come from",
+    "Ledger of molecules",
+    "All ",
+    "Run",
+    "Declaration",
+    "Bibliography",
+)
 
 
 def stored(folder, scenario="endotoxemia", arm=None, settings=(), duration="2 h", **changes):
@@ -85,8 +93,9 @@ def test_an_arm_is_not_compared_with_untreated_people(tmp_path):
 
 def test_a_level_measured_without_peaks_is_compared_by_level(tmp_path):
     findings = read_findings(stored(tmp_path / "blood", "whole-blood", duration="4 h"))
-    assert re.search(r"measured levels of TNF are met within a factor [\d.]+ \(\d+ of",
-                     findings.headline())  # fmt: skip
+    assert re.search(
+        r"measured levels of TNF are met within a factor [\d.]+ \(\d+ of", findings.headline()
+    )
 
 
 @pytest.mark.parametrize("kept", ["panel", "read", "count"])

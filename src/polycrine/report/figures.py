@@ -1,109 +1,101 @@
-"""The pictures of a report: one cytokine, one colour; hours along; levels on log axes."""
+"""The pictures of a report: hours along, levels on log axes, the same colour for the same thing."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
-from numpy.typing import ArrayLike
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from polycrine.catalogue.entries import Origin
 from polycrine.readouts.balance import balance
 from polycrine.readouts.timing import order_of_rise
-from polycrine.report.findings import (
-    SOURCES,
-    Findings,
-    Floats,
-    detection,
-    display,
-    healthy_range,
-    micro,
-    plain,
-)
+from polycrine.report.findings import Findings, display, healthy_range, plain
 
-INK, PALE, OTHER = "#333333", "#DDDDDD", "#8A8A8A"
-CYTOKINES = {
-    "TNF": "#D55E00", "IL1B": "#B4518F", "IL1RN": "#56A8DC", "IL6": "#0067A5",
-    "CXCL8": "#D99000", "IL10": "#009E73", "CRP": "#222222", "cortisol": "#6E6E6E",
-}  # fmt: skip
-CELLS = ("#D55E00", "#D99000", "#8C564B", "#0067A5", "#009E73", "#B4518F", "#56A8DC", "#6B6BB5")
-STOCKS = {"made by the rest of the body": "#A9A9A9", "given": "#222222", "at start": PALE,
-          "cleared from plasma": "#77808C", "left": PALE}  # fmt: skip
-ARMS: tuple[tuple[str, Any], ...] = (
-    ("#007A5A", "-"), ("#2E8FCC", (0, (6, 2))), ("#00467A", (0, (1, 1.2))),
-    ("#D55E00", (0, (4, 1.5, 1, 1.5))), ("#A03C7D", (0, (2.5, 1.2))), ("#B87B00", "-"),
-)  # fmt: skip
-HEALTHY = Patch(color="#E4EEE4", label="healthy range")
-CLOCK = {"5 min": 1 / 12, "10 min": 1 / 6, "20 min": 1 / 3, "40 min": 2 / 3, "1 h": 1, "2 h": 2,
-         "4 h": 4, "8 h": 8, "16 h": 16, "32 h": 32, "64 h": 64}  # fmt: skip
-HOURS = (0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 96, 168)
+INK, OTHER, PALE, HEALTHY, LOST = "#333333", "#8A8A8A", "#DDDDDD", "#E4EEE4", "#E3B58F"
+PALETTE = ("#D55E00", "#B4518F", "#56A8DC", "#0067A5", "#D99000", "#009E73", "#8C564B", "#6B6BB5")
+STOCKS = {
+    "the rest of the body": "#A9A9A9",
+    "given": INK,
+    "cleared from plasma": "#77808C",
+    "at start": PALE,
+    "left": PALE,
+}
+ORIGINS = dict(zip(get_args(Origin), PALETTE[3:], strict=True))
+FIRST_H = 12.0
 WIDTH = 9.6
 
 
-def draw_figures(findings: Findings, folder: Path) -> dict[str, Path]:
-    """Draw every picture that this run has something for; name -> file."""
+def draw_figures(findings: Findings, folder: Path) -> dict[str, Path | None]:
+    """Draw every picture; name -> file, or None where there is nothing to draw."""
     folder.mkdir(exist_ok=True)
-    files = {}
+    files: dict[str, Path | None] = {}
     with rc_context(fname=Path(__file__).with_name("figures.mplstyle")):
-        for draw in (panel, arms, rise, sides, fate):
-            figure = draw(findings)
+        pictures = {
+            "panel": levels(findings, [findings.first], min(FIRST_H, findings.end_h)),
+            "arms": levels(findings, findings.run.samples, findings.end_h),
+            "rise": rise(findings),
+            "balance": sides(findings),
+            "fate": fate(findings),
+            "origins": origins(findings),
+        }
+        for name, figure in pictures.items():
+            files[name] = None
             if figure is not None:
-                files[draw.__name__] = folder / f"{draw.__name__}.svg"
-                figure.savefig(files[draw.__name__], metadata={"Date": None, "Creator": None})
+                files[name] = path = folder / f"{name}.svg"
+                figure.savefig(path, metadata={"Date": None, "Creator": None})
     return files
 
 
-def panel(findings: Findings) -> Figure | None:
-    """Each analyte that moved, measured medians and quartiles over it, the healthy range behind."""
-    hours = findings.window_h([findings.first])
-    analytes = findings.moved([findings.first], hours)
+def levels(findings: Findings, samples: list[str], hours: float) -> Figure | None:
+    """Each analyte that moves, over the healthy range; one sample also beside measured levels."""
+    analytes = findings.moved(samples, hours)
     if not analytes:
         return None
-    figure, axes = _multiples(len(analytes))
-    for axis, analyte in zip(axes, analytes, strict=True):
-        colour = CYTOKINES.get(analyte, OTHER)
-        time, level = findings.curve(findings.first, analyte)
-        axis.plot(time, _above_zero(level), color=colour, linewidth=2)
-        points = findings.compared_until(hours, analyte)
-        if len(points):
-            spread = [points["median"] - points.lower, points.upper - points["median"]]
-            axis.errorbar(points.hour, points["median"], spread, fmt="o", color=INK, zorder=3,
-                          markersize=4, markerfacecolor="white", elinewidth=1,
-                          clip_on=False)  # fmt: skip
-        _log_frame(axis, findings, analyte, hours, [findings.first])
-        _mark_peak(axis, time[time <= hours], level[time <= hours], points.upper, colour)
-    keys = [Line2D([], [], color=OTHER, linewidth=2, label=f"run ({findings.first})"),
-            Line2D([], [], color=INK, marker="o", markerfacecolor="white", markersize=4,
-                   linewidth=1, label="measured, with its spread"), HEALTHY]  # fmt: skip
-    figure.legend(handles=keys if len(findings.compared) else [keys[0], HEALTHY],
-                  loc="outside upper left", ncols=3)  # fmt: skip
+    across, down = min(4, len(analytes)), math.ceil(len(analytes) / 4)
+    figure = Figure((WIDTH, 0.7 + 1.75 * down), layout="constrained")
+    for k, analyte in enumerate(analytes):
+        axis = figure.add_subplot(down, across, k + 1)
+        for sample in samples:
+            rows = findings.curve(sample, analyte, hours)
+            axis.plot(rows.time_h, rows.value.where(rows.value > 0), label=sample)
+        healthy = healthy_range(analyte)
+        if healthy:
+            axis.axhspan(*healthy, color=HEALTHY, linewidth=0, zorder=0, label="healthy range")
+        if len(samples) == 1:
+            _describe(axis, findings, analyte, rows)
+        axis.set_title(f"{display(analyte)}, {rows.unit.iloc[0]}")
+        axis.set_yscale("log")
+        _log_ticks(axis.yaxis)
+        _hours(axis)
+    _legend(figure, "outside upper left")
     return figure
 
 
-def arms(findings: Findings) -> Figure | None:
-    """The key analytes, with every arm in each picture."""
-    samples = findings.run.samples
-    hours = findings.window_h(samples)
-    analytes = findings.moved(samples, hours)[:12]
-    if len(samples) < 2 or not analytes:
-        return None
-    figure, axes = _multiples(len(analytes))
-    for axis, analyte in zip(axes, analytes, strict=True):
-        for k, sample in enumerate(samples):
-            time, level = findings.curve(sample, analyte)
-            axis.add_line(_arm_line(k, sample, time, _above_zero(level)))
-        _log_frame(axis, findings, analyte, hours, samples)
-    keys = [_arm_line(k, sample, [], []) for k, sample in enumerate(samples)]
-    figure.legend(handles=[*keys, HEALTHY], loc="outside upper left", ncols=4)
-    return figure
+def _describe(axis: Axes, findings: Findings, analyte: str, rows: pd.DataFrame) -> None:
+    """The peak of the only line in its own colour, and what was measured."""
+    colour = _colours(findings.model.cytokines).get(analyte, OTHER)
+    axis.lines[0].set(color=colour, linewidth=2)
+    hour, level = rows.loc[rows.value.idxmax(), ["time_h", "value"]]
+    end_h, data = rows.time_h.iloc[-1], findings.measured
+    if 0 < hour < end_h:
+        axis.plot(hour, level, "o", markersize=3, color=colour)
+        axis.set_title(f"{plain(level)} at {hour:.1f} h", loc="right", color=colour, fontsize=8)
+    if len(data):
+        data = data[(data.analyte == analyte) & (data.hour <= end_h)]
+        spread = (data["median"] - data.lower, data.upper - data["median"])
+        style = {"ecolor": INK, "mec": INK, "clip_on": False}
+        axis.errorbar(data.hour, data["median"], spread, fmt="wo", label="measured", **style)
 
 
 def rise(findings: Findings) -> Figure | None:
@@ -112,183 +104,120 @@ def rise(findings: Findings) -> Figure | None:
     order = order_of_rise(tables, findings.first)
     if order.empty:
         return None
-    figure = Figure((WIDTH, 0.6 + 0.22 * len(order)), layout="constrained")
-    axis = figure.add_subplot()
-    low, high = 0.7 * min(order.half_rise_h), 1.5 * max(order.half_rise_h)
-    for y, name, hour, inner in zip(order.index, order.name, order.half_rise_h, order.inner,
-                                    strict=True):  # fmt: skip
-        colour = INK if inner else CYTOKINES.get(name, OTHER)
-        axis.plot([low, hour], [y, y], color="#D0D0D0", linewidth=0.8, zorder=1)
-        axis.plot([hour], [y], "o", color=colour, markerfacecolor="white" if inner else colour)
-        clock = f"{60 * hour:.0f} min" if hour < 1 else f"{hour:.1f} h"
-        axis.annotate(clock, (hour, y), (7, 0), textcoords="offset points", va="center")
-    axis.set(xscale="log", ylim=(len(order) - 0.4, -0.6), yticks=order.index,
-             yticklabels=[display(name) for name in order.name],
-             xlabel="half of the rise is passed at")  # fmt: skip
-    axis.set_xticks(list(CLOCK.values()), list(CLOCK))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xlim(low, high)
-    _bare_rows(axis)
-    axis.legend(handles=[
-        Line2D([], [], marker="o", linestyle="", color=OTHER, label=f"level in {findings.place}"),
-        Line2D([], [], marker="o", linestyle="", color=INK, markerfacecolor="white",
-               label="in a cell"),
-    ], loc="upper right")  # fmt: skip
+    figure = Figure((WIDTH, 0.9 + 0.22 * len(order)), layout="constrained")
+    axis = figure.add_subplot(xscale="log", xlabel="hours until half of the rise is passed")
+    low, high = 0.7 * order.half_rise_h.min(), 1.5 * order.half_rise_h.max()
+    axis.hlines(order.index, low, order.half_rise_h, PALE, linewidth=0.8, zorder=1)
+    colours = _colours(findings.model.cytokines)
+    for inner, rows in order.groupby("inner"):
+        label = "in a cell" if inner else f"level in {findings.place}"
+        colour = [colours.get(name, OTHER) for name in rows.name]
+        face = "white" if inner else colour
+        axis.scatter(rows.half_rise_h, rows.index, 36, face, edgecolors=colour, label=label)
+    for y, hour in enumerate(order.half_rise_h):
+        text = f"{60 * hour:.0f} min" if hour < 1 else f"{hour:.3g} h"
+        axis.annotate(text, (hour, y), (7, -3), textcoords="offset points")
+    axis.set(xlim=(low, high), ylim=(len(order) - 0.4, -0.6))
+    axis.set_yticks(order.index, order.name.map(display))
+    _log_ticks(axis.xaxis)
+    _as_rows(axis)
+    _legend(figure, "outside upper left")
     return figure
 
 
 def sides(findings: Findings) -> Figure | None:
     """Pro and anti in the first sample and the balance between them; the balance of every arm."""
-    table = balance(findings.panel) if findings.both_sides else pd.DataFrame()
+    table = pd.DataFrame() if findings.panel.empty else balance(findings.panel).dropna()
     if table.empty:
         return None
-    samples = findings.run.samples
     figure = Figure((WIDTH, 3.1), layout="constrained")
-    axes = figure.subplots(1, min(2, len(samples)), squeeze=False)[0]
-    rows = {sample: table[table["sample"] == sample] for sample in samples}
-    first = rows[findings.first]
-    axes[0].plot(first.time_h, first.pro, color="#D55E00", label="pro-inflammatory")
-    axes[0].plot(first.time_h, first.anti, color="#0067A5", label="anti-inflammatory")
-    axes[0].fill_between(first.time_h, 0, first.balance.astype(float), color=PALE, label="balance")
-    axes[0].set_ylabel(f"log2 of level over start, {findings.first}")
-    for k, sample in enumerate(samples if len(samples) > 1 else []):
-        axes[1].add_line(_arm_line(k, sample, rows[sample].time_h, rows[sample].balance))
-        axes[1].autoscale_view()
-        axes[1].set_ylabel("balance in every arm (log2)")
-    for axis in axes:
+    left, right = figure.subplots(1, 2)
+    first = table[table["sample"] == findings.first]
+    for side, colour in (("pro", PALETTE[0]), ("anti", PALETTE[3])):
+        label = f"{side}-inflammatory, {findings.first}"
+        left.plot(first.time_h, first[side], "-", color=colour, linewidth=2, label=label)
+    for sample, rows in table.groupby("sample", sort=False):
+        right.plot(rows.time_h, rows.balance, label=sample)
+    for axis, title in ((left, "log2 of level over start"), (right, "balance: pro less anti")):
         axis.axhline(0, color=OTHER, linewidth=0.6)
-        axis.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, fontsize=7.5,
-                    columnspacing=1.2)  # fmt: skip
-        _hours(axis, findings.window_h(samples))
+        axis.set_ylabel(title)
+        axis.legend(loc="upper right")
+        _hours(axis)
     return figure
 
 
 def fate(findings: Findings) -> Figure | None:
     """Shares of what came in, by where it came from and by where it went."""
-    ledger, cells = findings.run.ledger(), list(findings.model.cells)
-    shares = ledger[(ledger["sample"] == findings.first) & (ledger.process != "error")]
     kept = {*findings.model.cytokines, *findings.moved([findings.first], findings.end_h)}
     names = [name for name in findings.model.molecules if name in kept]
-    shares = shares[shares.molecule.isin(names) & (shares.share > 0)]
-    if shares.empty:
-        return None
+    rows = findings.run.ledger().query("sample == @findings.first and process != 'error'")
+    rows = rows[rows.molecule.isin(names)]
+    came = rows.process.str.match("made|given|at start")
+    part = rows.process.str.replace("^(made|taken up) by ", "", regex=True)
+    rows = rows.assign(part=part, share=100 * rows.share)
     figure = Figure((WIDTH, 1.5 + 0.27 * len(names)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    came = shares.process.str.startswith(SOURCES)
-    for axis, rows, title in zip(axes, (shares[came], shares[~came]), ("came from", "went"),
-                                 strict=True):  # fmt: skip
-        for y, name in enumerate(names):
-            _stack(axis, y, rows[rows.molecule == name], cells)
-        axis.set(title=title, xlim=(0, 100), ylim=(len(names) - 0.5, -0.5), xlabel="share (%)")
-        axis.set_yticks(range(len(names)), [display(name) for name in names])
-        axis.grid(visible=False)
-        _bare_rows(axis)
-    figure.legend(handles=_fate_keys(set(shares.process[shares.share > 0.005]), cells), ncols=5,
-                  loc="outside lower left", handlelength=1.2)  # fmt: skip
+    colours = {**_colours(findings.model.cells), **STOCKS}
+    for axis, side, title in ((axes[0], came, "came from"), (axes[1], ~came, "went")):
+        shares = rows[side].pivot_table("share", "molecule", "part", "sum", fill_value=0)
+        _stacked(axis, shares.reindex(names[::-1]).rename(display), colours)
+        axis.set(title=title, xlabel="share (%)")
+    _legend(figure, "outside lower left")
     return figure
 
 
-def _arm_line(k: int, sample: str, time: ArrayLike, level: ArrayLike) -> Line2D:
-    if k == 0:
-        return Line2D(time, level, color="#B5B5B5", linewidth=4, label=sample)
-    colour, dash = ARMS[(k - 1) % len(ARMS)]
-    return Line2D(time, level, color=colour, linestyle=dash, label=sample)
+def origins(findings: Findings) -> Figure:
+    """How many numbers come from where."""
+    counts = findings.run.numbers().origin.value_counts()
+    colours = {f"{counts.get(o, 0)} {o}": colour for o, colour in ORIGINS.items()}
+    figure = Figure((WIDTH, 0.65), layout="constrained")
+    axis = figure.add_subplot(frame_on=False, xticks=[])
+    counts.index = [f"{count} {origin}" for origin, count in counts.items()]
+    _stacked(axis, counts.to_frame("").T, colours)
+    _legend(figure, "outside lower left")
+    return figure
 
 
-def _multiples(count: int) -> tuple[Figure, list[Axes]]:
-    columns = 3 if count in (3, 5, 6, 9) else min(4, count)
-    rows = math.ceil(count / columns)
-    figure = Figure((WIDTH, 0.7 + 1.75 * rows), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axis in axes[count:]:
-        axis.remove()
-    return figure, axes[:count]
+def _stacked(axis: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
+    """One bar per row of the table, one part per column, with the number where it fits."""
+    left, whole = np.zeros(len(table)), float(table.sum(axis=1).max())
+    for part in [part for part in dict.fromkeys([*colours, *table]) if part in table]:
+        if table[part].max() > 0.005 * whole:
+            colour = colours.get(part, LOST)
+            bars = axis.barh(table.index, table[part], 0.72, left, color=colour, label=part)
+            texts = [f"{value:.0f}" if value >= 0.07 * whole else "" for value in table[part]]
+            ink = INK if sum(to_rgb(colour)) > 1.8 else "white"
+            axis.bar_label(bars, texts, label_type="center", color=ink, fontsize=7.5)
+        left += table[part].to_numpy()
+    _as_rows(axis)
 
 
-def _above_zero(level: Floats) -> Floats:
-    return np.where(level > 0, level, np.nan)
-
-
-def _log_frame(
-    axis: Axes, findings: Findings, analyte: str, hours: float, samples: list[str]
-) -> None:
-    healthy = healthy_range(analyte)
-    if healthy:
-        axis.axhspan(*healthy, color=HEALTHY.get_facecolor(), linewidth=0, zorder=0)
-    levels = [level[time <= hours] for time, level in (findings.curve(s, analyte) for s in samples)]
-    points = findings.compared_until(hours, analyte)
-    values = np.concatenate([*levels, points.lower, points.upper, healthy or ()]).astype(float)
-    values = values[values >= (detection(analyte) / 3 or values.max() * 1e-6)]
-    low, high = values.min() / 1.4, values.max() * 2.6
-    unit = findings.panel[findings.panel.analyte == analyte].unit.iloc[0]
-    axis.set(yscale="log", ylim=(low, high), title=f"{display(analyte)}, {micro(unit)}")
-    subs = (1.0, 2.0, 5.0) if high / low < 80 else (1.0,)
-    axis.yaxis.set_major_locator(LogLocator(10, subs=subs, numticks=8))
-    axis.yaxis.set_major_formatter(_tick_text)
-    axis.yaxis.set_minor_locator(NullLocator())
-    _hours(axis, hours)
-
-
-def _tick_text(level: float, _: float) -> str:
-    exponent = str(round(math.log10(level))).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{exponent}" if level >= 1e5 else f"{level:,.10g}"
-
-
-def _hours(axis: Axes, hours: float) -> None:
-    step = next((step for step in HOURS if hours / step <= 4.01), hours / 4)
-    axis.set_xlim(0, hours)
-    axis.xaxis.set_major_locator(MultipleLocator(step))
+def _hours(axis: Axes) -> None:
+    axis.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 1.2, 2, 2.4, 3, 5, 6, 10]))
     axis.set_xlabel("hours")
 
 
-def _mark_peak(axis: Axes, time: Floats, level: Floats, over: pd.Series, colour: str) -> None:
-    k = int(np.argmax(level))
-    if 0 < k < len(level) - 1:
-        late = bool(time[k] > 0.55 * time[-1])
-        axis.plot([time[k]], [level[k]], "o", markersize=3, color=colour, zorder=4)
-        axis.annotate(f"{plain(level[k])} at {time[k]:.1f} h", (time[k], max([level[k], *over])),
-                      (-2 if late else 4, 5), textcoords="offset points", color=colour,
-                      ha="right" if late else "left", fontsize=8)  # fmt: skip
+def _log_ticks(ticks: Axis) -> None:
+    low, high = ticks.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
+    ticks.set(major_locator=LogLocator(10, subs, numticks=8), minor_locator=NullLocator())
+    ticks.set_major_formatter(lambda value, _: plain(value))
 
 
-def _bare_rows(axis: Axes) -> None:
+def _as_rows(axis: Axes) -> None:
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
 
 
-def _fill(process: str, cells: list[str]) -> tuple[int, str]:
-    """Rank and colour of a process: a cell type keeps its colour whether it gives or takes."""
-    for k, cell in enumerate(cells):
-        if process.endswith(f" {cell}"):
-            return k, CELLS[k % len(CELLS)]
-    rank = list(STOCKS).index(process) if process in STOCKS else len(STOCKS)
-    return len(cells) + rank, STOCKS.get(process, OTHER)
+def _legend(figure: Figure, place: Any) -> None:
+    """One legend for the figure: each label once."""
+    keys: dict[str, Any] = {}
+    for axis in figure.axes:
+        handles, labels = axis.get_legend_handles_labels()
+        keys |= dict(zip(labels, handles, strict=True))
+    figure.legend(keys.values(), keys, loc=place, ncols=5)
 
 
-def _stack(axis: Axes, y: int, rows: pd.DataFrame, cells: list[str]) -> None:
-    left = 0.0
-    parts = sorted((*_fill(row.process, cells), row.process, 100 * row.share)
-                   for row in rows.itertuples())  # fmt: skip
-    for _, colour, process, share in parts:
-        hatched = process.startswith("lost inside")
-        axis.barh(y, share, left=left, height=0.72, color=colour, edgecolor="white",
-                  linewidth=0.6, hatch="////" if hatched else None)  # fmt: skip
-        if share >= 8:
-            ink = INK if hatched or colour in (PALE, "#A9A9A9") else "white"
-            box = {"facecolor": "white", "linewidth": 0, "pad": 0.8} if hatched else None
-            axis.text(left + share / 2, y, f"{share:.0f}", ha="center", va="center", color=ink,
-                      fontsize=7.5, bbox=box)  # fmt: skip
-        left += share
-
-
-def _fate_keys(processes: set[str], cells: list[str]) -> list[Patch]:
-    keys = [Patch(color=CELLS[k % len(CELLS)], label=cell) for k, cell in enumerate(cells)
-            if any(process.endswith(f" {cell}") for process in processes)]  # fmt: skip
-    if any(process.startswith("lost inside") for process in processes):
-        keys.append(Patch(facecolor="#AAAAAA", edgecolor="white", hatch="////",
-                          label="lost inside the cell"))  # fmt: skip
-    names = {"at start": "at start, left at the end", "left": "at start, left at the end"}
-    stocks = {names.get(name, name.removeprefix("made by ")): colour
-              for name, colour in STOCKS.items() if name in processes}  # fmt: skip
-    return [*keys, *(Patch(color=colour, label=label) for label, colour in stocks.items())]
+def _colours(names: Iterable[str]) -> dict[str, str]:
+    return dict(zip(names, cycle(PALETTE), strict=False))
