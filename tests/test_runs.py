@@ -146,5 +146,5 @@ def test_a_macrophage_releases_IL1beta_when_ATP_comes(tmp_path):
 
 
 def test_the_public_names_are_these():
-    assert pc.__all__ == ["Run", "load", "load_run", "resume", "run"]
+    assert pc.__all__ == ["Model", "Run", "load", "load_run", "resume", "run"]
     assert all(callable(getattr(pc, name)) for name in pc.__all__)

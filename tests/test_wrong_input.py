@@ -3,7 +3,9 @@
 import sys
 
 import pytest
+import yaml
 
+import polycrine as pc
 from polycrine.cli import main
 from polycrine.errors import InputError
 from polycrine.model.yamlfile import read_model, write_model
@@ -161,6 +163,14 @@ def test_settings_reach_what_they_name():
     assert model.run.duration == "6 h"
     assert model.body.whole_blood == "4 L"
     assert model.numbers == {"IL6.clearance": "1 L/min"}
+
+
+def test_a_declaration_made_in_python_is_the_same_and_as_strictly_checked():
+    declared = yaml.load(GOOD, yaml.BaseLoader)
+    assert pc.Model.model_validate(declared) == read_model(GOOD, "model.yaml")
+    declared["cells"]["monocyte"]["in"] = "bone"
+    with pytest.raises(InputError, match="model.cells.monocyte.in: 'bone' is no place"):
+        pc.run(pc.Model.model_validate(declared))
 
 
 @pytest.mark.parametrize("name", scenario_names())

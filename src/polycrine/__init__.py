@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polycrine.model.model import Model as Model
     from polycrine.results.run import Run as Run
     from polycrine.results.run import load_run as load_run
     from polycrine.runs.run import resume as resume
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from polycrine.scenarios.library import load as load
 
 _HOME = {
+    "Model": "polycrine.model.model",
     "Run": "polycrine.results.run",
     "load": "polycrine.scenarios.library",
     "load_run": "polycrine.results.run",

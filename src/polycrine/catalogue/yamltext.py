@@ -32,7 +32,9 @@ class Document:
     lines: Mapping[Path, int]
 
     def place(self, path: Path) -> str:
-        """`file:line`, of the path itself or of the nearest part of it that is written."""
+        """`file:line` of the path or the nearest part that is written; without text, the path."""
+        if not self.lines:
+            return f"{self.name}.{'.'.join(map(str, path))}"
         while path and path not in self.lines:
             path = path[:-1]
         return f"{self.name}:{self.lines.get(path, 1)}"

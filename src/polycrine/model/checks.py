@@ -12,6 +12,15 @@ from polycrine.model.model import Block, Count, Give, KnockOut, Model, Panel, Re
 from polycrine.model.programs import Program, load_cascade, load_program
 from polycrine.units import quantity, same_dimension
 
+PYTHON = Document("model", None, {})
+
+
+def check_model(model: Model, document: Document = PYTHON) -> None:
+    """Raises InputError with every problem of a declaration, each with its place."""
+    problems = Checker(model, document).check()
+    if problems:
+        raise InputError(problems)
+
 
 class Checker:
     """Walks a declaration once and keeps every problem with its line."""

@@ -9,7 +9,7 @@ import yaml
 
 from polycrine.catalogue.yamltext import Document, fill, read_document
 from polycrine.errors import InputError, Problem, nearest, wrong
-from polycrine.model.checks import Checker
+from polycrine.model.checks import check_model
 from polycrine.model.model import Model
 
 NAMED = ("give", "block", "knock out", "panel", "read", "count")
@@ -30,9 +30,7 @@ def read_model(text: str, name: str, settings: Sequence[str] = ()) -> Model:
     if problems:
         raise InputError(problems)
     model = fill(Model, document)
-    problems = Checker(model, document).check()
-    if problems:
-        raise InputError(problems)
+    check_model(model, document)
     return model
 
 

@@ -8,14 +8,12 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 
 from polycrine.catalogue.entries import Origin
 from polycrine.readouts.balance import balance
@@ -24,15 +22,8 @@ from polycrine.report.findings import Findings, display, healthy_range, plain
 
 INK, OTHER, PALE, HEALTHY, LOST = "#333333", "#8A8A8A", "#DDDDDD", "#E4EEE4", "#E3B58F"
 PALETTE = ("#D55E00", "#B4518F", "#56A8DC", "#0067A5", "#D99000", "#009E73", "#8C564B", "#6B6BB5")
-STOCKS = {
-    "the rest of the body": "#A9A9A9",
-    "given": INK,
-    "cleared from plasma": "#77808C",
-    "at start": PALE,
-    "left": PALE,
-}
-ORIGINS = dict(zip(get_args(Origin), PALETTE[3:], strict=True))
-FIRST_H = 12.0
+STOCKS = ("the rest of the body", "given", "cleared from plasma", "at start", "left")
+GREYS = ("#A9A9A9", INK, "#77808C", PALE, PALE)
 WIDTH = 9.6
 
 
@@ -42,7 +33,7 @@ def draw_figures(findings: Findings, folder: Path) -> dict[str, Path | None]:
     files: dict[str, Path | None] = {}
     with rc_context(fname=Path(__file__).with_name("figures.mplstyle")):
         pictures = {
-            "panel": levels(findings, [findings.first], min(FIRST_H, findings.end_h)),
+            "panel": levels(findings, [findings.first], min(12.0, findings.end_h)),
             "arms": levels(findings, findings.run.samples, findings.end_h),
             "rise": rise(findings),
             "balance": sides(findings),
@@ -62,12 +53,14 @@ def levels(findings: Findings, samples: list[str], hours: float) -> Figure | Non
     analytes = findings.moved(samples, hours)
     if not analytes:
         return None
-    across, down = min(4, len(analytes)), math.ceil(len(analytes) / 4)
+    panel = findings.panel[findings.panel.time_h <= hours]
+    across = 3 if len(analytes) in (3, 5, 6, 9) else min(4, len(analytes))
+    down = math.ceil(len(analytes) / across)
     figure = Figure((WIDTH, 0.7 + 1.75 * down), layout="constrained")
     for k, analyte in enumerate(analytes):
         axis = figure.add_subplot(down, across, k + 1)
         for sample in samples:
-            rows = findings.curve(sample, analyte, hours)
+            rows = panel.query("analyte == @analyte and sample == @sample")
             axis.plot(rows.time_h, rows.value.where(rows.value > 0), label=sample)
         healthy = healthy_range(analyte)
         if healthy:
@@ -90,18 +83,18 @@ def _describe(axis: Axes, findings: Findings, analyte: str, rows: pd.DataFrame) 
     end_h, data = rows.time_h.iloc[-1], findings.measured
     if 0 < hour < end_h:
         axis.plot(hour, level, "o", markersize=3, color=colour)
-        axis.set_title(f"{plain(level)} at {hour:.1f} h", loc="right", color=colour, fontsize=8)
+        text, side = f"{plain(level)} at {hour:.1f} h", "left" if hour < 0.6 * end_h else "right"
+        top = axis.get_xaxis_transform()
+        axis.text(hour, 1, text, transform=top, color=colour, fontsize=8, ha=side, va="top")
+    data = data[(data.analyte == analyte) & (data.hour <= end_h)]
     if len(data):
-        data = data[(data.analyte == analyte) & (data.hour <= end_h)]
-        spread = (data["median"] - data.lower, data.upper - data["median"])
-        style = {"ecolor": INK, "mec": INK, "clip_on": False}
-        axis.errorbar(data.hour, data["median"], spread, fmt="wo", label="measured", **style)
+        middle, bars = data["median"], (data["median"] - data.lower, data.upper - data["median"])
+        axis.errorbar(data.hour, middle, bars, fmt="o", color=INK, mfc="white", label="measured")
 
 
 def rise(findings: Findings) -> Figure | None:
     """When each thing passes half of its rise, earliest on top."""
-    tables = [table for table in (findings.panel, findings.run.reads()) if len(table)]
-    order = order_of_rise(tables, findings.first)
+    order = order_of_rise([findings.panel, findings.run.reads()], findings.first)
     if order.empty:
         return None
     figure = Figure((WIDTH, 0.9 + 0.22 * len(order)), layout="constrained")
@@ -134,13 +127,13 @@ def sides(findings: Findings) -> Figure | None:
     left, right = figure.subplots(1, 2)
     first = table[table["sample"] == findings.first]
     for side, colour in (("pro", PALETTE[0]), ("anti", PALETTE[3])):
-        label = f"{side}-inflammatory, {findings.first}"
-        left.plot(first.time_h, first[side], "-", color=colour, linewidth=2, label=label)
+        left.plot(first.time_h, first[side], "-", c=colour, lw=2, label=f"{side}-inflammatory")
     for sample, rows in table.groupby("sample", sort=False):
         right.plot(rows.time_h, rows.balance, label=sample)
-    for axis, title in ((left, "log2 of level over start"), (right, "balance: pro less anti")):
+    left.set_ylabel(f"log2 of level over start, {findings.first}")
+    right.set_ylabel("balance: pro less anti")
+    for axis in (left, right):
         axis.axhline(0, color=OTHER, linewidth=0.6)
-        axis.set_ylabel(title)
         axis.legend(loc="upper right")
         _hours(axis)
     return figure
@@ -157,7 +150,7 @@ def fate(findings: Findings) -> Figure | None:
     rows = rows.assign(part=part, share=100 * rows.share)
     figure = Figure((WIDTH, 1.5 + 0.27 * len(names)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    colours = {**_colours(findings.model.cells), **STOCKS}
+    colours = {**_colours(findings.model.cells), **dict(zip(STOCKS, GREYS, strict=True))}
     for axis, side, title in ((axes[0], came, "came from"), (axes[1], ~came, "went")):
         shares = rows[side].pivot_table("share", "molecule", "part", "sum", fill_value=0)
         _stacked(axis, shares.reindex(names[::-1]).rename(display), colours)
@@ -168,36 +161,35 @@ def fate(findings: Findings) -> Figure | None:
 
 def origins(findings: Findings) -> Figure:
     """How many numbers come from where."""
-    counts = findings.run.numbers().origin.value_counts()
-    colours = {f"{counts.get(o, 0)} {o}": colour for o, colour in ORIGINS.items()}
+    counts = findings.run.numbers().origin.value_counts().reindex(get_args(Origin), fill_value=0)
+    counts.index = [f"{count} {origin}" for origin, count in counts.items()]
     figure = Figure((WIDTH, 0.65), layout="constrained")
     axis = figure.add_subplot(frame_on=False, xticks=[])
-    counts.index = [f"{count} {origin}" for origin, count in counts.items()]
-    _stacked(axis, counts.to_frame("").T, colours)
+    _stacked(axis, counts.to_frame("").T, dict(zip(counts.index, PALETTE[3:], strict=True)))
     _legend(figure, "outside lower left")
     return figure
 
 
 def _stacked(axis: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
     """One bar per row of the table, one part per column, with the number where it fits."""
-    left, whole = np.zeros(len(table)), float(table.sum(axis=1).max())
-    for part in [part for part in dict.fromkeys([*colours, *table]) if part in table]:
-        if table[part].max() > 0.005 * whole:
+    left, whole = 0.0 * table.iloc[:, 0], table.sum(axis=1).max()
+    for part in dict.fromkeys([*colours, *table]):
+        if part in table and table[part].any():
             colour = colours.get(part, LOST)
             bars = axis.barh(table.index, table[part], 0.72, left, color=colour, label=part)
             texts = [f"{value:.0f}" if value >= 0.07 * whole else "" for value in table[part]]
             ink = INK if sum(to_rgb(colour)) > 1.8 else "white"
             axis.bar_label(bars, texts, label_type="center", color=ink, fontsize=7.5)
-        left += table[part].to_numpy()
+            left += table[part]
     _as_rows(axis)
 
 
 def _hours(axis: Axes) -> None:
-    axis.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 1.2, 2, 2.4, 3, 5, 6, 10]))
+    axis.xaxis.set_major_locator(MultipleLocator(axis.dataLim.x1 / 4))
     axis.set_xlabel("hours")
 
 
-def _log_ticks(ticks: Axis) -> None:
+def _log_ticks(ticks: Any) -> None:
     low, high = ticks.get_view_interval()
     subs = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
     ticks.set(major_locator=LogLocator(10, subs, numticks=8), minor_locator=NullLocator())
@@ -206,7 +198,6 @@ def _log_ticks(ticks: Axis) -> None:
 
 def _as_rows(axis: Axes) -> None:
     axis.grid(visible=False, axis="y")
-    axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
 
 

@@ -19,7 +19,6 @@ from polycrine.units import express, quantity
 
 STIMULI = ("bacterial product", "danger signal")
 MOVED = 1.5
-NAMED = 5
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -42,10 +41,6 @@ class Findings:
     peaks: pd.DataFrame
     measured: pd.DataFrame
 
-    def curve(self, sample: str, analyte: str, hours: float) -> pd.DataFrame:
-        """The panel's rows of one analyte, up to an hour."""
-        return self.panel.query("sample == @sample and analyte == @analyte and time_h <= @hours")
-
     def moved(self, samples: list[str], hours: float) -> list[str]:
         """Analytes, stimuli apart, with a 1.5-fold span over these samples and hours."""
         rows = self.panel[self.panel["sample"].isin(samples) & (self.panel.time_h <= hours)]
@@ -59,11 +54,10 @@ class Findings:
 
     def headline(self) -> str:
         """One sentence: what peaks when, and how far from measured medians."""
-        arm = self.first if self.first in self.model.arms else None
-        events = self.model.with_arm(arm).events
+        events = self.model.with_arm(self.first if self.first in self.model.arms else None).events
         doses = listed([_dose_text(event) for event in events if isinstance(event, Give)])
         said = "no panel was observed" if self.panel.empty else self._peaking()
-        return f"After {doses or 'no dose'}{f' ({arm})' if arm else ''}, {said}."
+        return f"After {doses or 'no dose'} ({self.first}), {said}."
 
     def _peaking(self) -> str:
         rows = self.peaks[self.peaks["sample"] == self.first].sort_values("peak_h")
@@ -72,7 +66,7 @@ class Findings:
         compared = rows[rows.ratio.notna()]
         words = [
             f"{display(row.Index)} at {row.peak_h:.1f} h ({plain(row.peak)} {row.unit})"
-            for row in (rows[:NAMED] if compared.empty else compared).itertuples()
+            for row in (rows if compared.empty else compared).itertuples()
         ]
         if not words:
             return f"no cytokine doubles and passes its peak within {plain(self.end_h)} h"
@@ -95,7 +89,8 @@ def read_findings(run: Run) -> Findings:
     place = "".join(sorted(table.place.unique(), key=lambda place: place != model.plasma)[:1])
     panel = table[table.place == place]
     data = measured(model.measured) if model.measured and first not in model.arms else None
-    peaks, levels = pd.DataFrame(columns=["sample", "base", "peak"]), pd.DataFrame()
+    peaks = pd.DataFrame(columns=["sample", "base", "peak"])
+    levels = pd.DataFrame(columns=["analyte", "hour"])
     if len(panel):
         peaks = summary(panel).merge(beside_measured(panel, data), "left").set_index("analyte")
         peaks["ratio"] = peaks.ratio.where(peaks.peak_h < end_h)
@@ -110,8 +105,7 @@ def healthy_range(analyte: str) -> tuple[float, float] | None:
     number = molecule.healthy_plasma
     if not number.low or not number.high:
         return None
-    one = quantity(f"1 {number.unit}", "concentration", form)
-    factor = express(one, molecule.panel_unit, form)
+    factor = express(quantity(f"1 {number.unit}", "concentration", form), molecule.panel_unit, form)
     return number.low * factor, number.high * factor
 
 

@@ -89,16 +89,22 @@ def _texts(findings: Findings) -> dict[str, str]:
 
 
 def _tables(findings: Findings) -> dict[str, pd.DataFrame]:
-    numbers, known = _numbers(findings.run.numbers()), catalogue().sources
-    keys = sorted({*numbers.source} - {""})
-    cited = [(key, known[key].cite, known[key].link) for key in keys]
-    fitted = numbers[numbers.origin == "fitted"]
+    """Every table of the page, with the headings that it shows."""
+    run, known = findings.run, catalogue().sources
+    books = run.ledger().pivot_table("pmol", ["molecule", "process"], "sample", sort=False)
+    rows = run.numbers().astype(object).fillna("").rename(columns={"path": "number"})
+    rows["value"] = rows.value.astype(str) + " " + rows.unit
+    rows["range"] = (rows.low.astype(str) + " to " + rows.high.astype(str)).str.strip(" to")
+    reasons = zip(rows.context, rows.why, rows.fitted_to, strict=True)
+    rows["reason"] = ["; ".join(filter(None, texts)) for texts in reasons]
+    cited = [(key, known[key].cite, known[key].link) for key in sorted({*rows.source} - {""})]
+    fitted = rows[rows.origin == "fitted"].rename(columns={"fitted_to": "fitted to"})
     return {
         "effects": _effects(findings),
         "peak_table": _peaks(findings),
         "fitted": fitted[["number", "value", "range", "fitted to", "residual"]],
-        "ledger": findings.run.ledger().query("pmol != 0"),
-        "numbers": numbers[["number", "value", "range", "origin", "source", "why"]],
+        "ledger": books[run.samples].reset_index(),
+        "numbers": rows[["number", "value", "range", "origin", "source", "reason"]],
         "sources": pd.DataFrame(cited, columns=["source", "citation", "link"]),
     }
 
@@ -109,11 +115,11 @@ def _effects(findings: Findings) -> pd.DataFrame:
     rows = []
     for analyte in findings.moved(samples, findings.end_h):
         peaks = findings.peaks.loc[[analyte]].set_index("sample")
-        unit = peaks.unit.iloc[0]
-        for what, levels, of in (("peak", peaks.peak, unit), ("AUC", peaks.auc, f"{unit} × h")):
+        for what, levels, per in (("peak", peaks.peak, ""), ("AUC", peaks.auc, " × h")):
             ratios = levels.where(levels >= 0) / max(levels.iloc[0], 0.0)
             cells = list(zip(levels, ratios, strict=True))[1:]
-            rows.append([f"{display(analyte)} {what}", of, levels.iloc[0], *cells])
+            head = [f"{display(analyte)} {what}", peaks.unit.iloc[0] + per]
+            rows.append([*head, levels.iloc[0], *cells])
     return pd.DataFrame(rows, columns=["analyte", "unit", *samples])
 
 
@@ -128,16 +134,6 @@ def _peaks(findings: Findings) -> pd.DataFrame:
     return rows[[*PEAKS]].rename(columns=PEAKS)
 
 
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Every number of the run in words."""
-    rows = table.astype(object).fillna("").rename(columns={"path": "number"})
-    rows["value"] = rows.value.astype(str) + " " + rows.unit
-    rows["range"] = (rows.low.astype(str) + " to " + rows.high.astype(str)).str.strip(" to")
-    reasons = zip(rows.context, rows.why, rows.fitted_to, strict=True)
-    rows["why"] = ["; ".join(filter(None, texts)) for texts in reasons]
-    return rows.rename(columns={"fitted_to": "fitted to"})
-
-
 def _picture(name: str, file: Path | None) -> str:
     if file is None:
         return "<p>Nothing to draw: it did not change or was not observed.</p>"
@@ -146,17 +142,15 @@ def _picture(name: str, file: Path | None) -> str:
 
 
 def _table(frame: pd.DataFrame) -> str:
-    """A table with its numbers flush right."""
+    """A table; from the third column on flush right where these are numbers."""
     if frame.empty:
         return "<p>None.</p>"
-    sides = ["left" if isinstance(value, str) else "right" for value in frame.iloc[0]]
-    heads = zip(sides, frame.columns, strict=True)
-    lines = ["".join(f'<th class="{side}">{escape(name)}</th>' for side, name in heads)]
-    for row in frame.itertuples(index=False, name=None):
-        cells = zip(sides, map(_cell, row), strict=True)
-        lines.append("".join(f'<td class="{side}">{cell}</td>' for side, cell in cells))
-    body = "</tr>\n<tr>".join(lines)
-    return f'<div class="wide"><table><tr>{body}</tr></table></div>'
+    head = "".join(f"<th>{escape(name)}</th>" for name in frame)
+    lines = frame.itertuples(index=False, name=None)
+    rows = ["".join(f"<td>{_cell(value)}</td>" for value in line) for line in lines]
+    body = "</tr>\n<tr>".join([head, *rows])
+    style = "" if isinstance(frame.iloc[0, -1], str) else "numbers"
+    return f'<div class="wide"><table class="{style}"><tr>{body}</tr></table></div>'
 
 
 def _cell(value: object) -> str:

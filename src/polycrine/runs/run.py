@@ -16,6 +16,7 @@ import numpy as np
 from polycrine.engine.rosenbrock import DONE
 from polycrine.engine.stirred import Member, Tolerances, run_stops, settle
 from polycrine.errors import InputError, NumericsError, PolycrineError, Problem, nearest, wrong
+from polycrine.model.checks import check_model
 from polycrine.model.model import Model
 from polycrine.model.yamlfile import read_model, write_model
 from polycrine.network.builder import LEDGER
@@ -76,6 +77,7 @@ def run(
     InputError for an unknown arm, NumericsError when an integration fails, Stopped when
     `watch` says so: then OUT.partial holds a checkpoint.
     """
+    check_model(model)
     model = model.with_run(duration=duration, seed=seed)
     end_time(model)
     samples = choose_samples(model, arm)
