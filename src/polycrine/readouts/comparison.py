@@ -15,8 +15,9 @@ def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.Da
     measured_peak_h, ratio (predicted over measured peak); empty where nothing was measured, and
     for every sample but the first.
     """
-    table = summary(panel[panel.analyte.isin(KEY_ANALYTES)])
-    table = table[["sample", "analyte", "unit", "peak", "peak_h"]]
+    known_well = panel.analyte.isin(KEY_ANALYTES)
+    table = summary(panel[known_well] if known_well.any() else panel)
+    table = table.reindex(columns=["sample", "analyte", "unit", "peak", "peak_h"])
     columns = ["measured_peak", "measured_lower", "measured_upper", "measured_peak_h"]
     if measured is None:
         known = pd.DataFrame(columns=columns, dtype=float)
@@ -33,5 +34,5 @@ def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.Da
         )
     table = table.join(known, on="analyte")
     table[columns] = table[columns].astype(float)
-    table.loc[table["sample"] != table["sample"].iloc[0], columns] = np.nan
+    table.loc[table["sample"] != table["sample"].head(1).squeeze(), columns] = np.nan
     return table.assign(ratio=np.divide(table.peak, table.measured_peak))
