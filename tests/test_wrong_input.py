@@ -111,13 +111,12 @@ def test_a_wrong_file_says_where_why_and_what_instead(name):
 
 def test_every_problem_is_told_at_once():
     text = GOOD.replace("[TNF, IL6]", "[TNF, IL66]").replace("in: blood", "in: bone")
-    text = text.replace("dose: 2 ng/kg", "dose: 2 L")
+    text = text.replace("dose: 2 ng/kg", "dose: 2 L").replace("read: NFkB", "read: NFKBIA")
+    text = text.replace("weight: 70 kg", "weight: 70 L").replace("blood, every", "blood, evry")
     with pytest.raises(InputError) as caught:
         read_model(text, "model.yaml")
     assert {problem.place for problem in caught.value.problems} == {
-        "model.yaml:9",
-        "model.yaml:12",
-        "model.yaml:14",
+        *(f"model.yaml:{line}" for line in (3, 9, 12, 14, 18, 19))
     }
 
 
