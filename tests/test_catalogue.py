@@ -2,7 +2,7 @@ import pytest
 
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import catalogue, describe, numbers_of
-from polycrine.errors import InputError
+from polycrine.errors import InputError, UnitError
 from polycrine.model.programs import load_cascade, load_program, program_names
 
 PROGRAMS = program_names()
@@ -119,8 +119,9 @@ def test_a_number_without_its_backing_is_refused(fields):
         Number.model_validate({"value": 1, "unit": "min", **fields})
 
 
-def test_unknown_is_a_value_of_its_own():
-    assert Number(value="unknown").text == "unknown"
+def test_unknown_is_a_value_of_its_own_and_cannot_be_used():
+    with pytest.raises(UnitError, match="give your own"):
+        Number(value="unknown", unit="nM").read("concentration")
 
 
 def test_a_macrophage_is_a_monocyte_that_needs_a_danger_signal():

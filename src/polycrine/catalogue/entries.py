@@ -6,8 +6,15 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from polycrine.errors import UnitError
 from polycrine.units import ActiveForm, quantity
 
+NEEDED = {
+    "read": ("source",),
+    "second-hand": ("source",),
+    "fitted": ("fitted_to", "residual", "low", "high"),
+    "assumed": ("why", "low", "high"),
+}
 Origin = Literal["read", "second-hand", "fitted", "assumed", "author"]
 
 
@@ -45,26 +52,12 @@ class Number(Record):
     def _origin_is_backed(self) -> Self:
         if self.value == "unknown":
             return self
-        needed = {
-            "read": self.source,
-            "second-hand": self.source,
-            "fitted": self.fitted_to and self.residual and self.has_range,
-            "assumed": self.why and self.has_range,
-            "author": True,
-        }[self.origin]
-        if not needed:
-            raise ValueError(
-                f"a number that is '{self.origin}' needs "
-                + {
-                    "fitted": "'fitted to', 'residual', 'low' and 'high'",
-                    "assumed": "'why', 'low' and 'high'",
-                }.get(self.origin, "'source'")
-            )
-        if (
-            self.low is not None
-            and self.high is not None
-            and not (self.low <= self.value <= self.high)
-        ):
+        missing = [key for key in NEEDED.get(self.origin, ()) if getattr(self, key) in (None, "")]
+        if missing:
+            raise ValueError(f"a number that is '{self.origin}' needs {' and '.join(missing)}")
+        low = self.value if self.low is None else self.low
+        high = self.value if self.high is None else self.high
+        if not low <= self.value <= high:
             raise ValueError(f"{self.value} lies outside its range {self.low} to {self.high}")
         return self
 
@@ -81,7 +74,9 @@ class Number(Record):
     def read(
         self, kind: str, molecule: ActiveForm | None = None, weight_kg: float | None = None
     ) -> float:
-        """The value in internal units."""
+        """The value in internal units; raises UnitError where it is unknown."""
+        if self.value == "unknown":
+            raise UnitError(f"a {kind} is unknown; give your own under 'numbers'")
         return quantity(self.text, kind, molecule, weight_kg)
 
 

@@ -69,7 +69,7 @@ class Builder:
         if path in self.numbers:
             number = author_number(self.numbers[path], number.context)
         value = number.read(kind, molecule, self.weight_kg)
-        self.parameters[name] = Parameter(name, value, number)
+        self.parameters[name] = Parameter(name, value, number, path)
         return name
 
     def value(self, name: str) -> float:

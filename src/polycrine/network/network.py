@@ -49,11 +49,13 @@ class Species:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value in internal units; `number` says where it comes from (none: it was derived)."""
+    """A value in internal units; number: where it comes from (none: it was derived), path: how
+    settings and tables call it."""
 
     name: str
     value: float
     number: Number | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from string import Template
 import pandas as pd
 
 from polycrine.catalogue.library import catalogue
-from polycrine.errors import InputError, Problem
+from polycrine.errors import wrong
 from polycrine.readouts.balance import DEFINITION
 from polycrine.report.figures import draw_figures
 from polycrine.report.findings import Findings, display, listed, plain, read_findings
@@ -42,8 +42,7 @@ PEAKS = {
 def write_report(run: Run) -> Path:
     """Draw `figures/` and write `report.html` in the run's folder, anew if they are there."""
     if run.folder is None:
-        what = "this run was not stored, so a report has no place."
-        raise InputError([Problem("report", what, "Run it with out=FOLDER.")])
+        raise wrong("report", "this run was not stored.", "Run it with out=FOLDER.")
     findings = read_findings(run)
     pictures = draw_figures(findings, run.folder / "figures")
     page = Template((HERE / "page.html").read_text("utf-8")).substitute(

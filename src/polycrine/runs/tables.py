@@ -61,7 +61,7 @@ def tables(model: Model, network: Network, states: xr.Dataset) -> dict[str, pd.D
 
 def numbers(network: Network) -> pd.DataFrame:
     """Every number that the equations use, as it is written in its file."""
-    given = [(p.name, p.number) for p in network.parameters if p.number is not None]
+    given = [(p.path or p.name, p.number) for p in network.parameters if p.number is not None]
     rows = [{"path": path, **number.model_dump()} for path, number in given]
     return pd.DataFrame(rows).fillna({"source": ""})
 
