@@ -1,7 +1,5 @@
 """polycrine simulates cytokine signalling from one secreting cell to the blood test."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -6,8 +6,6 @@ PolycrineError
 └── NumericsError   the numbers failed: no step size satisfies the tolerances
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ mean the *active form* (TNF trimer, IL-10 dimer): masses convert through the mon
 the number of subunits.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The records of the catalogue: numbers with their origin, molecules, receptors, complexes."""
 
-from __future__ import annotations
-
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

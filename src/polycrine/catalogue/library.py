@@ -1,7 +1,5 @@
 """The shipped catalogue, loaded once: one YAML file per family, all sources in one file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ Equations II, section IV.7 (RODAS). Steps are rounded down to ten bits, so that 
 exactly; the driver is compiled once by numba and called with the address of a network's code.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

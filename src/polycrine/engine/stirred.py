@@ -1,7 +1,5 @@
 """Time passes for a batch of members of one network: each from stop to stop, in its own steps."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What is wrong with a declaration beyond its form: unknown names, impossible doses."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 

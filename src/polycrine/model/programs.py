@@ -4,8 +4,6 @@ A program is text in `programs/`, whole or `like` another one; a cascade is a pu
 reaction network in `cascades/` with one input. `network/programs.py` turns both into equations.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.resources import files
 from typing import Any

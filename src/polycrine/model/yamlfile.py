@@ -1,7 +1,5 @@
 """A declaration as YAML text, in and out, with settings applied before anything is checked."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Collects species, parameters and reactions of a network, and keeps the ledger of molecules."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from polycrine.catalogue.entries import Number

@@ -9,8 +9,6 @@ Genes        m' = kdeg (A - m), A = (basal + sum_i s_i h_i) prod_j (1 - s_j h_j)
 Products     P' = smax m - k P, released at k P (times the signal that matures a precursor).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -6,8 +6,6 @@ The sparse LU of 1/(gamma h) - J is a static plan of index arrays (no pivoting: 
 dominates for the step sizes that the error control admits).
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import threading

@@ -4,8 +4,6 @@ A rate is an expression in the names of species, parameters and assigned quantit
 parts joined by dots (`blood.TNF`, `monocyte.TNFR1_TNF`, `TNFR1.TNF.kon`). `t` is time in min.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

@@ -8,8 +8,6 @@ Rest of body healthy plasma holds each molecule because the rest of the body mak
              cleared: a constant source, set once the cells have settled (`settled` in `runs`).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from polycrine.catalogue.entries import Number

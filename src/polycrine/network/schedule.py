@@ -1,7 +1,5 @@
 """Events and observations as stops: when the integrator must halt, and what it does there."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

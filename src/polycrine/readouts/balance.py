@@ -1,7 +1,5 @@
 """Pro- against anti-inflammatory: how far each side stands above health, and their difference."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

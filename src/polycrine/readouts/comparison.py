@@ -1,7 +1,5 @@
 """Predicted peaks beside measured ones."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """The books of molecules: what came in, what went out, what is left, and whether it adds up."""
 
-from __future__ import annotations
-
 import pandas as pd
 import xarray as xr
 

@@ -1,7 +1,5 @@
 """What a laboratory would measure in a fluid: each analyte free and bound to soluble partners."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import xarray as xr

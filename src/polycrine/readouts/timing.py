@@ -1,7 +1,5 @@
 """Peak, time of peak, area, half-life and order of rise of what was observed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """The pictures of a report: hours along, levels on log axes, the same colour for the same thing."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from itertools import cycle

@@ -1,7 +1,5 @@
 """What a report says of a run: its panel, its peaks beside measured ones, and one sentence."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

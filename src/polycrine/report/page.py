@@ -3,8 +3,6 @@
 Its words and their order are in `page.html`, its look in `page.css`; here the gaps are filled.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import math

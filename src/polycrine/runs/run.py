@@ -1,7 +1,5 @@
 """One run of a declaration: prepare, settle, let time pass with checkpoints, tabulate."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time as clock

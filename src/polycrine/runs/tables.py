@@ -1,7 +1,5 @@
 """States of a run -> dataset and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Ready-made declarations, and what was measured beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
