@@ -48,7 +48,7 @@ def page_of(run):
 def test_every_section_is_there_in_order_with_its_pictures(arms, page):
     headings = re.findall(r"<(?:h2|summary)>(.*?)</", page)
     assert all(map(str.startswith, headings, SECTIONS))
-    assert page.count("<img ") == len(list((arms.folder / "figures").iterdir())) == 6
+    assert page.count("<img ") == len(list((arms.folder / "figures").iterdir())) == 5
     assert "<section >" in page
     assert "None." not in page
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from polycrine.catalogue.entries import Record
 from polycrine.catalogue.yamltext import TAG
-from polycrine.errors import UnitError, wrong
+from polycrine.errors import UnitError
 from polycrine.units import quantity
 
 
@@ -98,12 +98,6 @@ class Give(Record):
             raise ValueError("an infusion 'over' a time needs a 'dose', not a 'concentration'")
         if (self.times > 1) != (self.every is not None):
             raise ValueError("'every' and 'times' (2 or more) go together")
-        if (
-            self.over
-            and self.every
-            and quantity(self.over, "duration") > quantity(self.every, "duration")
-        ):
-            raise ValueError("an infusion 'over' longer than 'every' would overlap the next one")
         return self
 
 
@@ -144,13 +138,8 @@ class Count(Record):
 
 def _tag(*keys: str) -> Discriminator:
     def which(value: Any) -> str:
-        for key in keys:
-            if isinstance(value, dict):
-                if key in value:
-                    return f"{TAG}{key}"
-            elif hasattr(value, key.replace(" ", "_")):
-                return f"{TAG}{key}"
-        return f"{TAG}{keys[0]}"
+        held = value if isinstance(value, dict) else value.model_dump(by_alias=True)
+        return TAG + next((key for key in keys if key in held), keys[0])
 
     return Discriminator(which)
 
@@ -213,15 +202,10 @@ class Model(Record):
         return next((key for key, place in self.places.items() if place.volume == "plasma"), None)
 
     def with_run(self, *, duration: str | None = None, seed: int | None = None) -> Model:
-        """The declaration with another duration or seed; raises InputError for a wrong one."""
-        given = {"duration": duration, "seed": seed}
-        changes = {key: value for key, value in given.items() if value is not None}
-        try:
-            run = Run.model_validate(self.run.model_dump() | changes)
-        except ValidationError as error:
-            rule = str(error.errors()[0].get("ctx", {}).get("error", error))
-            raise wrong(", ".join(changes), f"{rule}.") from error
-        return self.model_copy(update={"run": run})
+        """The declaration with another duration or seed, where one is given."""
+        seed = self.run.seed if seed is None else seed
+        changes = {"duration": duration or self.run.duration, "seed": seed}
+        return self.model_copy(update={"run": self.run.model_copy(update=changes)})
 
     def with_arm(self, arm: str | None) -> Model:
         """The declaration with an arm's events added to its own."""

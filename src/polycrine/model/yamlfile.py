@@ -7,17 +7,21 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from polycrine.catalogue.yamltext import TAG, Document, Path, fill, read_document
+from polycrine.catalogue.yamltext import TAG, Document, fill, read_document
 from polycrine.errors import InputError, Problem, nearest, wrong
 from polycrine.model.checks import check_model
 from polycrine.model.model import Model
 
-# how deep an entry lies that can be left out, and what stands in for one that is needed
-DEPTH = {"places": 2, "cells": 2, "links": 2, "events": 2, "observe": 2, "arms": 3}
+# how deep an entry lies that is left out, and what stands in for one whose place is needed
+DEPTH = {"places": 2, "cells": 2, "events": 2, "observe": 2, "arms": 3}
+NOBODY = "nobody"
 STAND_INS = {
-    "name": "name",
+    "name": NOBODY,
     "run": {"for": "1 h"},
     "body": {"weight": "70 kg", "plasma": "3 L", "whole blood": "5 L"},
+    "events": {"knock out": NOBODY},
+    "arms": {"knock out": NOBODY},
+    "observe": {"count": NOBODY, "every": "1 h"},
 }
 NAMED = ("give", "block", "knock out", "panel", "read", "count")
 
@@ -45,45 +49,28 @@ def read_model(text: str, name: str, settings: Sequence[str] = ()) -> Model:
 
 
 def _further(document: Document, error: InputError) -> list[Problem]:
-    """What is wrong besides entries that have no form, found by leaving those out."""
+    """What is wrong besides entries that have no form, found with stand-ins in their place."""
     assert isinstance(error.__cause__, ValidationError)
-    data, lines = copy.deepcopy(document.data), dict(document.lines)
-    paths = {
-        tuple(part for part in finding["loc"] if not str(part).startswith(TAG))
-        for finding in error.__cause__.errors()
-    }
-    for path in sorted({path[: DEPTH.get(str(path[0]), 1)] for path in paths}, reverse=True):
-        if path[0] in STAND_INS:
-            data[path[0]] = STAND_INS[str(path[0])]
-            continue
-        entries: Any = data
-        for part in path[:-1]:
+    findings = error.__cause__.errors()
+    paths = [[p for p in found["loc"] if not str(p).startswith(TAG)] for found in findings]
+    data: Any = copy.deepcopy(document.data)
+    for path in paths:
+        *parents, last = path[: DEPTH.get(str(path[0]), 1)]
+        entries = data
+        for part in parents:
             entries = entries[part]
-        if isinstance(entries, list):
-            entries.pop(int(path[-1]))
-            lines = _shifted(lines, path)
-        else:
-            entries.pop(path[-1], None)
+        if path[0] in STAND_INS:
+            entries[last] = STAND_INS[str(path[0])]
+        elif last in entries:
+            del entries[last]
+    gone = {f"'{part}'" for path in paths for part in path} | {f"'{NOBODY}'"}
     try:
-        check_model(Model.model_validate(data), Document(document.name, data, lines))
+        check_model(Model.model_validate(data), Document(document.name, data, document.lines))
     except InputError as further:
-        gone = [f"'{path[-1]}'" for path in paths] + [f"'{path[1]}'" for path in paths if path[1:]]
         return [p for p in further.problems if not any(name in p.rule for name in gone)]
     except ValidationError:
         pass
     return []
-
-
-def _shifted(lines: dict[Path, int], gone: Path) -> dict[Path, int]:
-    """Lines of the paths in a list from which an item is left out."""
-    shifted, depth, item = {}, len(gone) - 1, int(gone[-1])
-    for path, line in lines.items():
-        if path[:depth] == gone[:-1] and len(path) > depth and int(path[depth]) > item:
-            path = (*path[:depth], int(path[depth]) - 1, *path[depth + 1 :])
-        elif path[: depth + 1] == gone:
-            continue
-        shifted[path] = line
-    return shifted
 
 
 def write_model(model: Model) -> str:

@@ -95,13 +95,14 @@ class CellWriter:
         turnover = build.known.receptors[name].turnover
         loss = self._loss(f"{name}.turnover", turnover)
         free = build.add(self._own(name), "molecules/cell", build.value(amount), scale=10.0)
+        opening = build.constant(f"{identifier(name)}.open", 1.0)
         made = self._repression(path, carried.repressed_by)
         build.react(f"{loss}*{amount}*({made})", {free: "1"})
         build.react(f"{loss}*{free}", {free: "-1"})
         for ligand in self._ligands(name):
             kd, kon, kint = binding_parameters(build, name, ligand)
             around, bound = self._around(ligand), f"{free}_{identifier(ligand)}"
-            gate = f"{receptor_gate(build, name)}*{molecule_gate(build, ligand)}"
+            gate = f"{opening}*{molecule_gate(build, ligand)}"
             binding = {around: f"-{self.to_place}", free: "-1", bound: "1"}
             build.react(f"{gate}*{kon}*{around}*{free}", binding)
             build.react(f"{kd}*{kon}*{bound}", {around: self.to_place, free: "1", bound: "-1"})
@@ -180,7 +181,7 @@ class CellWriter:
         build.react(f"{loss}*({target} - {mrna})", {mrna: "1"})
         if product.secretion is not None and product.transit is not None:
             full = build.number(f"{path}.secretion", product.secretion, "secretion")
-            made = f"{gene_gate(build, name)}*{full}*{mrna}"
+            made = f"{identifier(name)}.gene*{full}*{mrna}"
             self._release(path, name, product, made, self._loss(f"{path}.transit", product.transit))
         elif product.half_life is not None:
             loss = self._loss(f"{path}.half-life", product.half_life)
@@ -235,20 +236,10 @@ def binding_parameters(build: Builder, receptor: str, ligand: str) -> tuple[str,
     )
 
 
-def receptor_gate(build: Builder, receptor: str) -> str:
-    """1 while the receptor is open to its ligands, 0 once it is blocked."""
-    return build.constant(f"{identifier(receptor)}.open", 1.0)
-
-
 def molecule_gate(build: Builder, molecule: str) -> str:
     """1 while the molecule can bind, 0 once it is blocked; a complex is gated by its parts."""
     parts = build.known.contents(molecule)
     return "*".join(build.constant(f"{identifier(part)}.unblocked", 1.0) for part in parts)
-
-
-def gene_gate(build: Builder, molecule: str) -> str:
-    """1 where the gene is present, 0 where it is knocked out."""
-    return build.constant(f"{identifier(molecule)}.gene", 1.0)
 
 
 def _fits(number: Number, kind: str) -> bool:

@@ -16,7 +16,7 @@ from polycrine.errors import InputError, Problem
 from polycrine.model.model import Give, Model
 from polycrine.model.programs import load_program
 from polycrine.network.builder import LEDGER, Builder, author_number
-from polycrine.network.cells import CellWriter, binding_parameters, gene_gate, molecule_gate
+from polycrine.network.cells import CellWriter, binding_parameters, molecule_gate
 from polycrine.network.network import Network, identifier
 from polycrine.units import MOLECULES_PER_PMOL, quantity
 
@@ -48,7 +48,7 @@ class NetworkWriter:
     def write(self) -> Network:
         """All equations."""
         for molecule in self.model.molecules:
-            gene_gate(self.build, molecule)
+            self.build.constant(f"{identifier(molecule)}.gene", 1.0)
             molecule_gate(self.build, molecule)
         for place in self.model.places:
             self._fluid(place)

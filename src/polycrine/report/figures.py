@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 from matplotlib import rc_context
@@ -13,7 +13,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 
-from polycrine.catalogue.entries import Origin
 from polycrine.readouts.balance import balance
 from polycrine.readouts.timing import order_of_rise
 from polycrine.report.findings import Findings, display, healthy_range, plain
@@ -36,7 +35,6 @@ def draw_figures(findings: Findings, folder: Path) -> dict[str, Path | None]:
             "rise": rise(findings),
             "balance": sides(findings),
             "fate": fate(findings),
-            "origins": origins(findings),
         }
         for name, figure in pictures.items():
             files[name] = None
@@ -153,17 +151,6 @@ def fate(findings: Findings) -> Figure | None:
         shares = rows[side].pivot_table("share", "molecule", "part", "sum", fill_value=0)
         _stacked(axis, shares.reindex(names[::-1]).rename(display), colours)
         axis.set(title=title, xlabel="share (%)")
-    _legend(figure, "outside lower left")
-    return figure
-
-
-def origins(findings: Findings) -> Figure:
-    """How many numbers come from where."""
-    counts = findings.run.numbers().origin.value_counts().reindex(get_args(Origin), fill_value=0)
-    counts.index = [f"{count} {origin}" for origin, count in counts.items()]
-    figure = Figure((WIDTH, 0.65), layout="constrained")
-    axis = figure.add_subplot(frame_on=False, xticks=[])
-    _stacked(axis, counts.to_frame("").T, dict(zip(counts.index, PALETTE[3:], strict=True)))
     _legend(figure, "outside lower left")
     return figure
 

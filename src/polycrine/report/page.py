@@ -9,9 +9,11 @@ import math
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import get_args
 
 import pandas as pd
 
+from polycrine.catalogue.entries import Origin
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import wrong
 from polycrine.readouts.balance import DEFINITION
@@ -62,6 +64,7 @@ def _texts(findings: Findings) -> dict[str, str]:
         lines = (DATA / f"{model.measured}.csv").read_text("utf-8").splitlines()
         data = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
     known, analytes = catalogue().molecules, findings.panel.analyte.unique()
+    origins = run.numbers().origin.value_counts().reindex(get_args(Origin), fill_value=0)
     sides = {
         side: listed([known[name].name for name in analytes if known[name].balance == side])
         for side in ("pro", "anti")
@@ -79,6 +82,7 @@ def _texts(findings: Findings) -> dict[str, str]:
         "definition": DEFINITION,
         **sides,
         "total": str(len(run.numbers())),
+        "origins": listed([f"{n} {origin}" for origin, n in origins.items()]),
         "closing": plain(ledger[ledger.process == "error"].share.max()),
         "info": json.dumps(run.info, indent=2, ensure_ascii=False),
         "declaration": run.model_text,

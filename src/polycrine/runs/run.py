@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from polycrine.units import quantity
 UNTREATED = "untreated"
 CHUNKS = 60
 CHECKPOINT_S = 10.0
+KEPT = ("time", "state", "parameters", "step", "counts", "times", "states")
 
 
 @dataclass(frozen=True)
@@ -252,11 +254,8 @@ def partial_of(folder: Path) -> Path:
 
 def save_checkpoint(run: UnderWay, folder: Path) -> None:
     """Everything that decides how the run goes on, and all that was observed so far."""
-    scratch = folder / "checkpoints" / "writing.npz"
-    parts = ("time", "state", "parameters", "step", "counts", "times", "states")
-    arrays = {
-        part: np.array([getattr(member, part) for member in run.members.values()]) for part in parts
-    }
+    scratch, members = folder / "checkpoints" / "writing.npz", run.members.values()
+    arrays = {part: np.array([getattr(member, part) for member in members]) for part in KEPT}
     np.savez_compressed(scratch, allow_pickle=False, samples=np.array(list(run.members)), **arrays)
     scratch.replace(scratch.with_name("latest.npz"))
 
@@ -286,20 +285,13 @@ def resume(
 
 def _restore(model: Model, stored: Path, watch: Watch) -> UnderWay:
     with np.load(stored, allow_pickle=False) as checkpoint:
-        arrays = dict(checkpoint)
+        kept: dict[str, Any] = dict(checkpoint)
+    kept |= {"times": kept["times"].tolist(), "states": [list(past) for past in kept["states"]]}
     network = to_network(model)
     code = compile_network(network, lambda text: watch.report(0.0, text))
     members = {
-        str(sample): Member(
-            float(arrays["time"][k]),
-            arrays["state"][k],
-            arrays["parameters"][k],
-            float(arrays["step"][k]),
-            counts=arrays["counts"][k],
-            times=arrays["times"][k].tolist(),
-            states=list(arrays["states"][k]),
-        )
-        for k, sample in enumerate(arrays["samples"])
+        str(sample): Member(**{part: kept[part][k] for part in KEPT})
+        for k, sample in enumerate(kept["samples"])
     }
     return UnderWay(model, network, code, members)
 

@@ -21,25 +21,20 @@ def scenario_names() -> list[str]:
     )
 
 
-def scenario_text(name: str) -> str:
-    """The YAML text of a scenario; raises InputError when there is none of this name."""
-    if name not in scenario_names():
-        rule = f"there is no scenario or file '{name}'."
-        raise wrong(name, rule, nearest(name, scenario_names()))
-    return (DATA / f"{name}.yaml").read_text("utf-8")
-
-
 def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
     """A declaration by the name of a scenario or from a YAML file, with settings applied.
 
     settings: `path=value` as on the command line. Raises InputError with every problem.
     """
     path = Path(name_or_file)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
+    if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise wrong(str(path), "there is no such file.", "Check the path.")
         return read_model(path.read_text("utf-8"), str(path), settings)
-    return read_model(scenario_text(str(name_or_file)), f"{name_or_file}.yaml", settings)
+    name, names = str(name_or_file), scenario_names()
+    if name not in names:
+        raise wrong(name, f"there is no scenario '{name}'.", nearest(name, names))
+    return read_model((DATA / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml", settings)
 
 
 def template() -> str:
