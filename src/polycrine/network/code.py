@@ -8,6 +8,7 @@ dominates for the step sizes that the error control admits).
 
 import hashlib
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,11 +93,14 @@ def compile_network(network: Network, say: Callable[[str], None] = lambda _: Non
 
 
 def cache_folder() -> Path:
-    """Where compiled equations are kept: $POLYCRINE_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("POLYCRINE_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polycrine"
-    folder = Path(chosen) if chosen else base
-    folder.mkdir(parents=True, exist_ok=True)
+    """Where compiled equations are kept: $POLYCRINE_CACHE, else the user's cache folder, else a
+    temporary one where that cannot be written."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polycrine"
+    folder = Path(os.environ.get("POLYCRINE_CACHE") or user)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="polycrine-"))
     return folder
 
 
