@@ -130,6 +130,17 @@ def test_a_finished_run_needs_a_longer_duration_to_go_on(tmp_path):
         pc.resume(tmp_path)
 
 
+def test_a_number_of_the_author_replaces_the_catalogues_and_is_marked():
+    settings = [
+        "numbers.IL6.clearance=1 L/min",
+        "numbers.monocyte.products.TNF.secretion=9 molecules/s",
+    ]
+    numbers = pc.run(pc.load("endotoxemia", settings), duration="1 h").numbers().set_index("path")
+    assert numbers.origin["IL6.clearance"] == "author"
+    assert numbers.value["IL6.clearance"] == 1
+    assert numbers.origin["IL10.clearance"] == "read"
+
+
 def test_levels_below_the_detection_limit_are_flagged(untreated):
     table = untreated.panel()
     assert (table[(table.analyte == "IL1B") & (table.time_h == 0)].flag == "below").all()

@@ -45,6 +45,7 @@ WRONG = {
     "missing key": ("name: small\n", "", 1, "'name' is missing"),
     "key written twice": ("name: small\n", "name: small\nname: again\n", 3, "first on line 2"),
     "bad YAML": ("cells:\n", "cells: [\n", 13, "began on line 11"),
+    "a text that refers to itself": ("[TNF, IL6]", "&a [*a]", 1, "refers to itself"),
     "NaN": ("dose: 2 ng/kg", "dose: nan ng/kg", 14, "not a finite number"),
     "negative dose": ("dose: 2 ng/kg", "dose: -2 ng/kg", 14, "is negative"),
     "unknown program": ("program: monocyte", "program: monocites", 12, "Did you mean 'monocyte'"),

@@ -6,7 +6,6 @@ that is filled decides what a scalar is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,11 +24,11 @@ R = TypeVar("R", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Document:
-    """The data of a YAML text, and on which line each path of it begins."""
+    """The data of a YAML text, and where each path of it stands: a line, or other words."""
 
     name: str
     data: Any
-    lines: Mapping[Path, int]
+    lines: dict[Path, int | str]
 
     def place(self, path: Path) -> str:
         """`file:line` of the path or the nearest part that is written; without text, the path."""
@@ -37,7 +36,8 @@ class Document:
             return f"{self.name}.{'.'.join(map(str, path))}"
         while path and path not in self.lines:
             path = path[:-1]
-        return f"{self.name}:{self.lines.get(path, 1)}"
+        line = self.lines.get(path, 1)
+        return line if isinstance(line, str) else f"{self.name}:{line}"
 
 
 def read_document(text: str, name: str) -> Document:
@@ -56,16 +56,23 @@ def read_document(text: str, name: str) -> Document:
         raise wrong(f"{name}:{line}", rule, instead) from error
     except yaml.YAMLError as error:
         raise wrong(f"{name}:1", "this is not text in YAML.") from error
-    lines: dict[Path, int] = {}
+    lines: dict[Path, int | str] = {}
     problems: list[Problem] = []
-    data = _plain(node, (), lines, problems, name)
+    try:
+        data = _plain(node, (), lines, problems, name)
+    except RecursionError as error:
+        raise wrong(f"{name}:1", "this file refers to itself.", "Leave out & and *.") from error
     if problems:
         raise InputError(problems)
     return Document(name, data, lines)
 
 
 def _plain(
-    node: yaml.Node | None, path: Path, lines: dict[Path, int], problems: list[Problem], name: str
+    node: yaml.Node | None,
+    path: Path,
+    lines: dict[Path, int | str],
+    problems: list[Problem],
+    name: str,
 ) -> Any:
     if node is None:
         return None

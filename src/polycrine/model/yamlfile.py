@@ -87,24 +87,20 @@ def _apply(document: Document, setting: str) -> list[Problem]:
     if not equals:
         return [Problem(place, "a setting is written path=value.", "Example: run.for=12h.")]
     if path.startswith("numbers."):
-        document.data.setdefault("numbers", {})[path.removeprefix("numbers.")] = value.strip()
-        return []
-    here: Any = document.data
-    *parents, last = path.split(".")
-    for part in parents:
-        key = _key(here, part)
-        if key is None:
-            return [Problem(place, f"'{part}' is not in the model.", nearest(part, _names(here)))]
-        here = here[key]
-    key = _key(here, last)
-    if isinstance(here, list) and key is None:
-        return [Problem(place, f"'{last}' is not in the model.", nearest(last, _names(here)))]
-    if isinstance(here, list):
-        here[key] = value.strip()
-    elif isinstance(here, dict):
-        here[key or last] = value.strip()
+        document.data.setdefault("numbers", {})
+        parts = ["numbers", path.removeprefix("numbers.")]
     else:
-        return [Problem(place, f"'{parents[-1]}' holds a value, not keys.")]
+        parts = path.split(".")
+    here, keys = document.data, []
+    for k, part in enumerate(parts, 1):
+        key = _key(here, part)
+        if key is None and (k < len(parts) or not isinstance(here, dict)):
+            return [Problem(place, f"'{part}' is not in the model.", nearest(part, _names(here)))]
+        keys.append(part if key is None else key)
+        if k < len(parts):
+            here = here[keys[-1]]
+    here[keys[-1]] = value.strip()
+    document.lines[tuple(keys)] = place
     return []
 
 
