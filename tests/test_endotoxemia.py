@@ -185,7 +185,7 @@ def test_receptors_that_clear_more_than_was_measured_are_refused():
         pc.run(model, duration="1 h")
 
 
-def test_scipy_finds_the_same_trajectories(untreated):
+def test_scipy_finds_the_same_trajectories(arms):
     model = pc.load("endotoxemia")
     network = to_network(model)
     member = settled(model, network, compile_network(network))
@@ -195,21 +195,21 @@ def test_scipy_finds_the_same_trajectories(untreated):
     f = sympy.lambdify([names, parameters], rates, "math", cse=True)
     sparsity = np.zeros((len(names), len(names)))
     sparsity[rows, columns] = 1
-    first = make_schedule(model, network, None, 720.0)[0]
+    first = make_schedule(model, network, None, 2880.0)[0]
     state = member.state.copy()
     for action in first.actions:
         state[action.index] += action.value
     found = solve_ivp(
         lambda t, y: np.array(f(y, member.parameters)),
-        (0, 720),
+        (0, 2880),
         state,
         "BDF",
-        t_eval=untreated.states.time.values[1:],
+        t_eval=arms.states.time.values[1:],
         rtol=1e-9,
         atol=1e-11,
         jac_sparsity=sparsity,
     )
-    mine = untreated.states.value.values[0, 1:]
+    mine = arms.states.value.values[0, 1:]
     scale = np.abs(mine).max(axis=0)
     error = np.abs(found.y.T - mine)[:, scale > 1e-6] / scale[scale > 1e-6]
     assert error.max() < 1e-5
