@@ -117,6 +117,12 @@ def test_nothing_is_overwritten(tmp_path):
         pc.run(pc.load("endotoxemia"), duration="1 h", out=tmp_path / "run")
 
 
+def test_carrying_on_overwrites_nothing_either(tmp_path):
+    first = pc.run(pc.load("whole-blood"), duration="1 h", out=tmp_path / "one")
+    with pytest.raises(InputError, match="already there"):
+        pc.resume(first.folder, "2 h", out=tmp_path / "one")
+
+
 def test_a_run_ends_at_an_observation():
     with pytest.raises(InputError, match="Write '60 min'"):
         pc.run(pc.load("endotoxemia"), duration="61 min")

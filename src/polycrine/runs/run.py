@@ -81,8 +81,7 @@ def run(
     model = model.with_run(duration=duration, seed=seed)
     end_time(model)
     samples = choose_samples(model, arm)
-    if out is not None and (out.exists() or partial_of(out).exists()):
-        raise wrong(str(out), "this folder is already there.", "Name another one, or resume it.")
+    _refuse_to_overwrite(out)
     return advance(prepare(model, samples, watch), out, watch)
 
 
@@ -243,8 +242,13 @@ def new_folder(model: Model, samples: list[str]) -> Path:
     """`runs/<name>-<UTC>-<hash8>`, the hash that of the declaration, its arms and the version."""
     text = write_model(model) + repr(samples) + version("polycrine")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
     return Path("runs") / f"{identifier(model.name)}-{stamp}-{digest}"
+
+
+def _refuse_to_overwrite(out: Path | None) -> None:
+    if out is not None and (out.exists() or partial_of(out).exists()):
+        raise wrong(str(out), "this folder is already there.", "Name another one, or resume it.")
 
 
 def partial_of(folder: Path) -> Path:
@@ -280,6 +284,7 @@ def resume(
     if end_time(model) <= reached:
         instead = f"Name a longer duration than {reached / 60:g} h with --for."
         raise wrong(str(folder), "this run is finished.", instead)
+    _refuse_to_overwrite(out)
     return advance(run, out or new_folder(model, list(run.members)), watch, parent=folder.name)
 
 
