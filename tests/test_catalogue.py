@@ -101,7 +101,7 @@ def test_a_complex_holds_all_its_parts():
 
 
 def test_show_lists_the_numbers_of_a_molecule_and_of_its_receptors():
-    paths = [row[0] for row in describe(catalogue(), "TNF")["numbers"]]
+    paths = [row["number"] for row in describe(catalogue(), "TNF")["numbers"]]
     assert {"TNF.clearance", "TNFR1.binds.TNF.Kd", "TNF:sTNFR1.Kd"} <= set(paths)
 
 

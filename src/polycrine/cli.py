@@ -113,13 +113,11 @@ def check(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> Non
     declared = load(model, set_ or [])
     network = to_network(declared)
     origins = numbers(network).origin.value_counts().to_dict()
-    found = {"places": len(declared.places), "cell types": len(declared.cells),
-             "molecules": len(declared.molecules), "variables": len(network.species),
-             "reactions": len(network.reactions)}  # fmt: skip
-    counts = {**found, **{f"numbers {origin}": count for origin, count in origins.items()}}
+    counts = {"variables": len(network.species), "reactions": len(network.reactions)}
+    counts |= {f"numbers {origin}": count for origin, count in origins.items()}
     if not as_json:
         typer.echo(f"{declared.name}: nothing is wrong.")
-    _show([{"what": what, "count": count} for what, count in counts.items()], as_json)
+    _show([counts], as_json)
 
 
 @app.command()
@@ -139,9 +137,10 @@ def scenarios(as_json: Json = False) -> None:
     """List the scenarios that are ready to run."""
     from polycrine.scenarios.library import load, scenario_names
 
-    models = {name: load(name) for name in scenario_names()}
-    _show([{"name": name, "about": model.about, "arms": ", ".join(model.arms)}
-           for name, model in models.items()], as_json)  # fmt: skip
+    models = [(name, load(name)) for name in scenario_names()]
+    keys = ("name", "about", "arms")
+    rows = [(name, model.about, ", ".join(model.arms)) for name, model in models]
+    _show([dict(zip(keys, row, strict=True)) for row in rows], as_json)
 
 
 @app.command()
@@ -155,16 +154,16 @@ def catalogue(
 
     known = load_catalogue()
     if name is None:
-        _show([{"key": key, "name": entry.name, "kind": entry.kind, "about": entry.about}
-               for key, entry in known.molecules.items()], as_json)  # fmt: skip
+        parts = {"name", "kind", "about"}
+        entries = known.molecules.items()
+        _show([{"key": key, **entry.model_dump(include=parts)} for key, entry in entries], as_json)
         return
     facts = describe(known, known.find(name))
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
-    header = ("number", "value", "range", "origin", "source or reason")
-    _show([dict(zip(header, row, strict=True)) for row in facts["numbers"]], as_json)
+    _show(facts["numbers"])
 
 
 @app.command()
@@ -174,10 +173,10 @@ def cite(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> None
     from polycrine.network.places import to_network
     from polycrine.scenarios.library import load
 
-    used = {p.number.source for p in to_network(load(model, set_ or [])).parameters if p.number}
-    sources = load_catalogue().sources
-    _show([{"cite": sources[key].cite, "link": sources[key].link}
-           for key in sorted(key for key in used if key)], as_json)  # fmt: skip
+    numbers = [p.number for p in to_network(load(model, set_ or [])).parameters if p.number]
+    keys = sorted({number.source for number in numbers if number.source})
+    cited = [load_catalogue().sources[key] for key in keys]
+    _show([{"cite": source.cite, "link": source.link} for source in cited], as_json)
 
 
 @app.command()
@@ -212,22 +211,21 @@ def _conclude(done: Run, as_json: bool) -> None:
     if len(done.samples) > 1:
         table = table.assign(analyte=table.analyte + " " + table.unit)
         wide = table.pivot_table(index="analyte", columns="sample", values="peak", sort=False)
-        rows = wide.reset_index().rename(columns={"analyte": "predicted peak"}).to_dict("records")
-        _show([{k: v if isinstance(v, str) else f"{v:.4g}" for k, v in r.items()} for r in rows])
+        _show(wide.map("{:.4g}".format).reset_index().to_dict("records"))
     else:
         _show([_peak(row) for row in table.itertuples()])
     typer.echo(f"Report: {page}")
 
 
 def _peak(row: Any) -> dict[str, str]:
-    cells = {"": row.analyte, "predicted peak": f"{row.peak:.4g} {row.unit}",
-             "at": f"{row.peak_h:.2f} h"}  # fmt: skip
-    if row.measured_peak != row.measured_peak:
-        return cells
-    quartiles = f"({row.measured_lower:.3g}-{row.measured_upper:.3g})"
-    return cells | {"measured median (quartiles)": f"{row.measured_peak:.3g} {quartiles}",
-                    "measured at": f"{row.measured_peak_h:g} h",
-                    "predicted / measured": f"{row.ratio:.2f}"}  # fmt: skip
+    cells = {"": row.analyte, "predicted peak": f"{row.peak:.4g} {row.unit}"}
+    cells["at"] = f"{row.peak_h:.2f} h"
+    if row.measured_peak == row.measured_peak:
+        quartiles = f"({row.measured_lower:.3g}-{row.measured_upper:.3g})"
+        cells["measured median (quartiles)"] = f"{row.measured_peak:.3g} {quartiles}"
+        cells["measured at"] = f"{row.measured_peak_h:g} h"
+        cells["predicted / measured"] = f"{row.ratio:.2f}"
+    return cells
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool = False) -> None:

@@ -82,7 +82,8 @@ def describe(known: Catalogue, key: str) -> dict[str, Any]:
         if key in path.split(".")[0].split(":") or f".binds.{key}." in path:
             span = f"{number.low:g}-{number.high:g}" if number.has_range else ""
             backing = known.sources[number.source].cite if number.source else number.why
-            rows.append([path, number.text, span, number.origin, backing])
+            row = {"number": path, "value": number.text, "range": span, "origin": number.origin}
+            rows.append({**row, "source or reason": backing})
     fields = {"name", "kind", "about", "aliases", "hgnc", "uniprot", "family", "subunits"}
     return {"key": key, **known.molecules[key].model_dump(include=fields), "numbers": rows}
 

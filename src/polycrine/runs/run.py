@@ -178,7 +178,10 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
     saved = clock.monotonic()
     for until in np.linspace(start, end, CHUNKS + 1)[1:].tolist():
         run_stops(run.code, members, schedules, scales, tolerances, until)
-        _raise_failures(run)
+        failed = {sample: m for sample, m in run.members.items() if m.status != DONE}
+        if failed:
+            told = [f"{key}: at {m.time / 60:.3f} h it {m.message}" for key, m in failed.items()]
+            raise NumericsError("\n".join(told))
         watch.report((until - start) / (end - start), f"{until / 60:.1f} of {end / 60:g} h")
         asked = until < end and watch.stopping()
         if partial is not None and (asked or clock.monotonic() - saved > CHECKPOINT_S):
@@ -189,16 +192,6 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
             raise Stopped(f"stopped at {run.time / 60:.2f} h; polycrine resume '{partial}'")
     finished = _result(run, clock.monotonic() - began, parent)
     return finished if out is None else _store(run, finished, out)
-
-
-def _raise_failures(run: UnderWay) -> None:
-    failed = [
-        f"{sample}: at {member.time / 60:.3f} h it {member.message}"
-        for sample, member in run.members.items()
-        if member.status != DONE
-    ]
-    if failed:
-        raise NumericsError("\n".join(failed))
 
 
 def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
