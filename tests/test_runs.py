@@ -7,7 +7,9 @@ import pytest
 
 import polycrine as pc
 from polycrine.errors import InputError
+from polycrine.readouts.comparison import beside_measured
 from polycrine.runs.run import Stopped, Watch
+from polycrine.scenarios.library import measured
 
 
 def states(run):
@@ -145,6 +147,17 @@ def test_a_number_of_the_author_replaces_the_catalogues_and_is_marked():
     assert numbers.origin["IL6.clearance"] == "author"
     assert numbers.value["IL6.clearance"] == 1
     assert numbers.origin["IL10.clearance"] == "read"
+
+
+def test_panels_of_two_places_are_kept_apart():
+    model = pc.load("endotoxemia")
+    wish = model.observe[0].model_copy(update={"panel": "liver"})
+    run = pc.run(model.model_copy(update={"observe": (*model.observe, wish)}), duration="6 h")
+    table = beside_measured(run.panel(), measured("endotoxemia-bolus")).set_index(
+        ["place", "analyte"]
+    )
+    assert table.peak["liver", "IL6"] < 0.9 * table.peak["blood", "IL6"]
+    assert table.ratio.dropna().index.unique("place").tolist() == ["blood"]
 
 
 def test_levels_below_the_detection_limit_are_flagged(untreated):

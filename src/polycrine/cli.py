@@ -208,6 +208,8 @@ def _conclude(done: Run, as_json: bool) -> None:
         rows = json.loads(table.to_json(orient="records", double_precision=10))
         typer.echo(json.dumps({"folder": str(done.folder), "report": str(page), "peaks": rows}))
         return
+    if table.place.nunique() > 1:
+        table["analyte"] += " in " + table.place
     if len(done.samples) > 1:
         table = table.assign(analyte=table.analyte + " " + table.unit)
         wide = table.pivot_table(index="analyte", columns="sample", values="peak", sort=False)

@@ -9,13 +9,13 @@ KEY_ANALYTES = ("TNF", "IL1B", "IL1RN", "IL6", "CXCL8", "IL10", "CRP", "cortisol
 
 
 def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.DataFrame:
-    """sample, analyte, unit, peak, peak_h, measured_peak, measured_lower, measured_upper,
+    """sample, place, analyte, unit, peak, peak_h, measured_peak, measured_lower, measured_upper,
     measured_peak_h, ratio (predicted over measured peak); empty where nothing was measured, and
-    for every sample but the first.
+    for every sample and place but the first.
     """
     known_well = panel.analyte.isin(KEY_ANALYTES)
     table = summary(panel[known_well] if known_well.any() else panel)
-    table = table.reindex(columns=["sample", "analyte", "unit", "peak", "peak_h"])
+    table = table.reindex(columns=["sample", "place", "analyte", "unit", "peak", "peak_h"])
     columns = ["measured_peak", "measured_lower", "measured_upper", "measured_peak_h"]
     if measured is None:
         known = pd.DataFrame(columns=columns, dtype=float)
@@ -32,5 +32,6 @@ def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.Da
         )
     table = table.join(known, on="analyte")
     table[columns] = table[columns].astype(float)
-    table.loc[table["sample"] != table["sample"].head(1).squeeze(), columns] = np.nan
+    keys = table[["sample", "place"]]
+    table.loc[(keys != keys.head(1).squeeze()).any(axis=1), columns] = np.nan
     return table.assign(ratio=np.divide(table.peak, table.measured_peak))

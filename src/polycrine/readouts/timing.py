@@ -8,22 +8,16 @@ Series = NDArray[np.float64]
 
 
 def summary(panel: pd.DataFrame) -> pd.DataFrame:
-    """One row per sample and analyte: base, peak, peak_h, auc (value x h above base), half_life_h.
+    """One row per sample, place and analyte: base, peak, peak_h, auc, half_life_h.
 
-    half_life_h is the time from the peak until half of its height above base is lost (empty when
-    the run ends before).
+    auc is the area above base (value x h); half_life_h the time from the peak until half of its
+    height above base is lost (empty when the run ends before).
     """
     rows = []
-    for (sample, analyte), group in panel.groupby(["sample", "analyte"], sort=False):
-        time, value = group.time_h.to_numpy(), group.value.to_numpy()
-        rows.append(
-            {
-                "sample": sample,
-                "analyte": analyte,
-                "unit": group.unit.iloc[0],
-                **_features(time, value),
-            }
-        )
+    keys = ["sample", "place", "analyte", "unit"]
+    for key, group in panel.groupby(keys, sort=False):
+        features = _features(group.time_h.to_numpy(), group.value.to_numpy())
+        rows.append({**dict(zip(keys, key, strict=True)), **features})
     return pd.DataFrame(rows)
 
 
