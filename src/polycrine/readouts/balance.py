@@ -15,7 +15,7 @@ DEFINITION = (
 def balance(panel: pd.DataFrame) -> pd.DataFrame:
     """sample, time_h, pro, anti, balance (log2; above zero: pro-inflammatory).
 
-    The panel is that of one place. Levels below the detection limit count as the limit. See DEFINITION.
+    Of a panel of one place; levels below the detection limit count as the limit. See DEFINITION.
     """
     labels = {key: molecule.balance for key, molecule in catalogue().molecules.items()}
     rows = panel.assign(side=panel.analyte.map(labels))

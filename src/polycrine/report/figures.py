@@ -1,199 +1,156 @@
-"""The pictures of a report: hours along, levels on log axes, the same colour for the same thing."""
+"""The pictures of a report; their look is in `figures.mplstyle`."""
 
 import math
-from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 
+from polycrine.catalogue.library import catalogue
 from polycrine.readouts.balance import balance
 from polycrine.readouts.timing import order_of_rise
-from polycrine.report.findings import Findings, display, healthy_range, plain
+from polycrine.report.findings import Findings, display, moving, plain
+from polycrine.units import express, quantity
 
-INK, OTHER, PALE, HEALTHY, LOST = "#333333", "#8A8A8A", "#DDDDDD", "#E4EEE4", "#E3B58F"
-PALETTE = ("#D55E00", "#B4518F", "#56A8DC", "#0067A5", "#D99000", "#009E73", "#8C564B", "#6B6BB5")
-STOCKS = ("the rest of the body", "given", "cleared from plasma", "at start", "left")
-GREYS = ("#A9A9A9", INK, "#77808C", PALE, PALE)
-WIDTH = 9.6
+INK, HEALTHY, WIDTH, DRAWN = "#333333", "#E4EEE4", 9.6, 0.001
+STOCKS = ("left", "at start", "cleared from plasma", "given", "the rest of the body")
+GREYS = ("#ECECEC", "#E0E0E0", "#B9C0C8", "#8F98A3", "#CFCFCF")
+HUES = ("#E8935A", "#6FA8DC", "#7DBE93", "#D08BB8", "#E3BC55", "#A493D6", "#C09A7B", "#62BDB9")
 
 
-def draw_figures(findings: Findings, folder: Path) -> dict[str, Path | None]:
-    """Draw every picture; name -> file, or None where there is nothing to draw."""
+def draw_figures(findings: Findings, folder: Path) -> dict[str, Path]:
+    """Draw every picture that has something to show: name -> file."""
     folder.mkdir(exist_ok=True)
-    files: dict[str, Path | None] = {}
+    first, start = findings.panel["sample"] == findings.first, findings.panel.time_h <= 12
     with rc_context(fname=Path(__file__).with_name("figures.mplstyle")):
         pictures = {
-            "panel": levels(findings, [findings.first], min(12.0, findings.end_h)),
-            "arms": levels(findings, findings.run.samples, findings.end_h),
+            "panel": levels(findings.panel[first & start], findings.measured),
+            "arms": levels(findings.panel, findings.measured.head(0)),
             "rise": rise(findings),
-            "balance": sides(findings),
+            "balance": sides(findings.panel),
             "fate": fate(findings),
         }
-        for name, figure in pictures.items():
-            files[name] = None
-            if figure is not None:
-                files[name] = path = folder / f"{name}.svg"
-                figure.savefig(path, metadata={"Date": None, "Creator": None})
+        files = {name: folder / f"{name}.svg" for name in pictures if pictures[name].axes}
+        for name, file in files.items():
+            _legend(pictures[name])
+            pictures[name].savefig(file, metadata={"Date": None})
     return files
 
 
-def levels(findings: Findings, samples: list[str], hours: float) -> Figure | None:
-    """Each analyte that moves, over the healthy range; one sample also beside measured levels."""
-    analytes = findings.moved(samples, hours)
-    if not analytes:
-        return None
-    panel = findings.panel[findings.panel.time_h <= hours]
-    across = 3 if len(analytes) in (3, 5, 6, 9) else min(4, len(analytes))
-    down = math.ceil(len(analytes) / across)
-    figure = Figure((WIDTH, 0.7 + 1.75 * down), layout="constrained")
-    for k, analyte in enumerate(analytes):
-        axis = figure.add_subplot(down, across, k + 1)
-        for sample in samples:
-            rows = panel.query("analyte == @analyte and sample == @sample")
-            axis.plot(rows.time_h, rows.value.where(rows.value > 0), label=sample)
-        healthy = healthy_range(analyte)
-        if healthy:
+def levels(panel: pd.DataFrame, data: pd.DataFrame) -> Figure:
+    """What moves in a panel over its healthy range; one sample also with peak and measured."""
+    rows = moving(panel)
+    figure, axes = _multiples(rows.assign(value=rows.value.where(rows.value > 0)), "analyte")
+    for analyte, axis in axes.items():
+        level = rows[rows.analyte == analyte]
+        axis.set(title=f"{display(analyte)}, {level.unit.iloc[0]}", yscale="log")
+        if healthy := _healthy_range(analyte):
             axis.axhspan(*healthy, color=HEALTHY, linewidth=0, zorder=0, label="healthy range")
-        if len(samples) == 1:
-            _describe(axis, findings, analyte, rows)
-        axis.set_title(f"{display(analyte)}, {rows.unit.iloc[0]}")
-        axis.set_yscale("log")
-        _log_ticks(axis.yaxis)
-        _hours(axis)
-    _legend(figure, "outside upper left")
+        if level["sample"].nunique() == 1:
+            _mark_peak(axis, level.set_index("time_h").value)
+        known = data[(data.analyte == analyte) & (data.time_h <= level.time_h.max())]
+        if len(known):
+            middle = known["median"]
+            bars = middle - known.lower, known.upper - middle
+            axis.errorbar(known.time_h, middle, bars, fmt="o", c=INK, mfc="white", label="measured")
     return figure
 
 
-def _describe(axis: Axes, findings: Findings, analyte: str, rows: pd.DataFrame) -> None:
-    """The peak of the only line in its own colour, and what was measured."""
-    colour = _colours(findings.model.cytokines).get(analyte, OTHER)
-    axis.lines[0].set(color=colour, linewidth=2)
-    hour, level = rows.loc[rows.value.idxmax(), ["time_h", "value"]]
-    end_h, data = rows.time_h.iloc[-1], findings.measured
+def _healthy_range(analyte: str) -> list[float]:
+    molecule, form = catalogue().molecules[analyte], catalogue().active_form(analyte)
+    number = molecule.healthy_plasma
+    if not number.low or not number.high:
+        return []
+    factor = express(quantity(f"1 {number.unit}", "concentration", form), molecule.panel_unit, form)
+    return [number.low * factor, number.high * factor]
+
+
+def _mark_peak(axis: Axes, level: Any) -> None:
+    hour, end_h = level.idxmax(), level.index[-1]
     if 0 < hour < end_h:
-        axis.plot(hour, level, "o", markersize=3, color=colour)
-        text, side = f"{plain(level)} at {hour:.1f} h", "left" if hour < 0.6 * end_h else "right"
-        top = axis.get_xaxis_transform()
-        axis.text(hour, 1, text, transform=top, color=colour, fontsize=8, ha=side, va="top")
-    data = data[(data.analyte == analyte) & (data.hour <= end_h)]
-    if len(data):
-        middle, bars = data["median"], (data["median"] - data.lower, data.upper - data["median"])
-        axis.errorbar(data.hour, middle, bars, fmt="o", color=INK, mfc="white", label="measured")
+        axis.plot(hour, level.max(), "o", c=INK, ms=3)
+        text = f"{plain(level.max())} at {hour:.1f} h"
+        side = "left" if hour < end_h / 2 else "right"
+        axis.text(hour, 1, text, transform=axis.get_xaxis_transform(), ha=side, va="top")
 
 
-def rise(findings: Findings) -> Figure | None:
+def sides(panel: pd.DataFrame) -> Figure:
+    """The pro- and the anti-inflammatory side and the balance between them."""
+    titles = {"pro": "pro-inflammatory", "anti": "anti-inflammatory", "balance": "pro less anti"}
+    table = balance(panel).melt(["sample", "time_h"], [*titles], "side").dropna()
+    figure, axes = _multiples(table, "side")
+    for side, axis in axes.items():
+        axis.set_title(titles[side])
+    return figure
+
+
+def rise(findings: Findings) -> Figure:
     """When each thing passes half of its rise, earliest on top."""
     order = order_of_rise([findings.panel, findings.run.reads()], findings.first)
-    if order.empty:
-        return None
-    figure = Figure((WIDTH, 0.9 + 0.22 * len(order)), layout="constrained")
-    axis = figure.add_subplot(xscale="log", xlabel="hours until half of the rise is passed")
-    low, high = 0.7 * order.half_rise_h.min(), 1.5 * order.half_rise_h.max()
-    axis.hlines(order.index, low, order.half_rise_h, PALE, linewidth=0.8, zorder=1)
-    colours = _colours(findings.model.cytokines)
-    for inner, rows in order.groupby("inner"):
-        label = "in a cell" if inner else f"level in {findings.place}"
-        colour = [colours.get(name, OTHER) for name in rows.name]
-        face = "white" if inner else colour
-        axis.scatter(rows.half_rise_h, rows.index, 36, face, edgecolors=colour, label=label)
-    for y, hour in enumerate(order.half_rise_h):
-        text = f"{60 * hour:.0f} min" if hour < 1 else f"{hour:.3g} h"
-        axis.annotate(text, (hour, y), (7, -3), textcoords="offset points")
-    axis.set(xlim=(low, high), ylim=(len(order) - 0.4, -0.6))
-    axis.set_yticks(order.index, order.name.map(display))
-    _log_ticks(axis.xaxis)
-    _as_rows(axis)
-    _legend(figure, "outside upper left")
+    figure = Figure((WIDTH, 0.7 + 0.21 * len(order)), layout="constrained")
+    if len(order):
+        axis = figure.add_subplot(xscale="log", xlabel="hours until half of the rise is passed")
+        inside = order.inner.map({True: "white", False: INK})
+        axis.scatter(order.half_rise_h, order.index, 28, inside, edgecolors=INK, linewidths=1)
+        for y, hour in enumerate(order.half_rise_h):
+            axis.annotate(f"{hour:.2g} h", (hour, y), (7, -3), textcoords="offset points")
+        axis.set_yticks(order.index, order.name.map(display))
+        axis.margins(0.08, 0.04)
+        axis.invert_yaxis()
     return figure
 
 
-def sides(findings: Findings) -> Figure | None:
-    """Pro and anti in the first sample and the balance between them; the balance of every arm."""
-    table = pd.DataFrame() if findings.panel.empty else balance(findings.panel).dropna()
-    if table.empty:
-        return None
-    figure = Figure((WIDTH, 3.1), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    first = table[table["sample"] == findings.first]
-    for side, colour in (("pro", PALETTE[0]), ("anti", PALETTE[3])):
-        left.plot(first.time_h, first[side], "-", c=colour, lw=2, label=f"{side}-inflammatory")
-    for sample, rows in table.groupby("sample", sort=False):
-        right.plot(rows.time_h, rows.balance, label=sample)
-    left.set_ylabel(f"log2 of level over start, {findings.first}")
-    right.set_ylabel("balance: pro less anti")
-    for axis in (left, right):
-        axis.axhline(0, color=OTHER, linewidth=0.6)
-        axis.legend(loc="upper right")
-        _hours(axis)
-    return figure
-
-
-def fate(findings: Findings) -> Figure | None:
+def fate(findings: Findings) -> Figure:
     """Shares of what came in, by where it came from and by where it went."""
-    kept = {*findings.model.cytokines, *findings.moved([findings.first], findings.end_h)}
-    names = [name for name in findings.model.molecules if name in kept]
+    shown = {*findings.model.cytokines, *moving(findings.panel).analyte}
     rows = findings.run.ledger().query("sample == @findings.first and process != 'error'")
-    rows = rows[rows.molecule.isin(names)]
+    rows = rows[rows.molecule.isin(shown) & (rows.share >= DRAWN)]
     came = rows.process.str.match("made|given|at start")
     part = rows.process.str.replace("^(made|taken up) by ", "", regex=True)
-    rows = rows.assign(part=part, share=100 * rows.share)
-    figure = Figure((WIDTH, 1.5 + 0.27 * len(names)), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    colours = {**_colours(findings.model.cells), **dict(zip(STOCKS, GREYS, strict=True))}
-    for axis, side, title in ((axes[0], came, "came from"), (axes[1], ~came, "went")):
-        shares = rows[side].pivot_table("share", "molecule", "part", "sum", fill_value=0)
-        _stacked(axis, shares.reindex(names[::-1]).rename(display), colours)
-        axis.set(title=title, xlabel="share (%)")
-    _legend(figure, "outside lower left")
+    rows = rows.assign(part=part, molecule=rows.molecule.map(display), percent=100 * rows.share)
+    parts = dict.fromkeys([*STOCKS, *findings.model.cells, *part])
+    colours = list(zip(parts, cycle(GREYS + HUES), strict=False))
+    figure = Figure((WIDTH, 1.5 + 0.25 * len(shown)), layout="constrained")
+    if rows.empty:
+        return figure
+    left_axis, right_axis = figure.subplots(1, 2, sharey=True)
+    for axis, side, title in ((left_axis, came, "came from"), (right_axis, ~came, "went")):
+        table = rows[side].pivot_table("percent", "molecule", "part", "sum", 0, sort=False)
+        left = np.zeros(len(table))
+        for name, colour in reversed(colours):
+            if name in table:
+                bars = axis.barh(table.index, table[name], 0.72, left, color=colour, label=name)
+                texts = [f"{share:.0f}" if share >= 7 else "" for share in table[name]]
+                axis.bar_label(bars, texts, label_type="center", fontsize=7.5)
+                left += table[name]
+        axis.set(title=title, xlabel="share (%)", xlim=(0, 100.5))
+        axis.margins(y=0.03)
+    left_axis.invert_yaxis()
     return figure
 
 
-def _stacked(axis: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
-    """One bar per row of the table, one part per column, with the number where it fits."""
-    left, whole = 0.0 * table.iloc[:, 0], table.sum(axis=1).max()
-    for part in dict.fromkeys([*colours, *table]):
-        if part in table and table[part].any():
-            colour = colours.get(part, LOST)
-            bars = axis.barh(table.index, table[part], 0.72, left, color=colour, label=part)
-            texts = [f"{value:.0f}" if value >= 0.07 * whole else "" for value in table[part]]
-            ink = INK if sum(to_rgb(colour)) > 1.8 else "white"
-            axis.bar_label(bars, texts, label_type="center", color=ink, fontsize=7.5)
-            left += table[part]
-    _as_rows(axis)
+def _multiples(table: pd.DataFrame, key: str) -> tuple[Figure, dict[str, Axes]]:
+    down = math.ceil(table[key].nunique() / 3)
+    figure = Figure((WIDTH, 0.6 + 1.75 * down), layout="constrained")
+    axes: dict[str, Axes] = {}
+    for k, (name, rows) in enumerate(table.groupby(key, sort=False), 1):
+        ticks = np.linspace(0, rows.time_h.max(), 5)
+        axis = figure.add_subplot(down, 3, k, xlabel="hours", xticks=ticks)
+        for sample, line in rows.groupby("sample", sort=False):
+            axis.plot(line.time_h, line.value, label=sample)
+        axes[name] = axis
+    return figure, axes
 
 
-def _hours(axis: Axes) -> None:
-    axis.xaxis.set_major_locator(MultipleLocator(axis.dataLim.x1 / 4))
-    axis.set_xlabel("hours")
-
-
-def _log_ticks(ticks: Any) -> None:
-    low, high = ticks.get_view_interval()
-    subs = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
-    ticks.set(major_locator=LogLocator(10, subs, numticks=8), minor_locator=NullLocator())
-    ticks.set_major_formatter(lambda value, _: plain(value))
-
-
-def _as_rows(axis: Axes) -> None:
-    axis.grid(visible=False, axis="y")
-    axis.spines["left"].set_visible(False)
-
-
-def _legend(figure: Figure, place: Any) -> None:
-    """One legend for the figure: each label once."""
+def _legend(figure: Figure) -> None:
     keys: dict[str, Any] = {}
     for axis in figure.axes:
         handles, labels = axis.get_legend_handles_labels()
         keys |= dict(zip(labels, handles, strict=True))
-    figure.legend(keys.values(), keys, loc=place, ncols=5)
-
-
-def _colours(names: Iterable[str]) -> dict[str, str]:
-    return dict(zip(names, cycle(PALETTE), strict=False))
+    if keys:
+        figure.legend(keys.values(), keys, loc="outside upper left", ncols=5)
