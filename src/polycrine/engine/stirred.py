@@ -65,7 +65,7 @@ def run_stops(
     """Advance every member through its stops up to and including time `until`.
 
     A member that fails keeps its last good time and status; the others go on. One thread or
-    many, each member's numbers are the same.
+    many ($POLYCRINE_THREADS, else one per core), each member's numbers are the same.
     """
     free = np.ones(scales.size)
 
@@ -86,7 +86,8 @@ def run_stops(
                 member.step = tolerances.first_step
             member.next_stop += 1
 
-    with ThreadPoolExecutor(max_workers=thread_count()) as pool:
+    threads = int(os.environ.get("POLYCRINE_THREADS") or os.cpu_count() or 1)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         list(pool.map(work, members, schedules))
 
 
@@ -106,11 +107,6 @@ def settle(
     member.time, member.step = 0.0, tolerances.first_step
     member.counts[:] = 0.0
     return rates
-
-
-def thread_count() -> int:
-    """Threads that work side by side: $POLYCRINE_THREADS, else one per core."""
-    return int(os.environ.get("POLYCRINE_THREADS") or os.cpu_count() or 1)
 
 
 def _advance(

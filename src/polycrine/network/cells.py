@@ -16,16 +16,10 @@ from polycrine.catalogue.entries import Number
 from polycrine.model.programs import Induction, Product, Program, Repression, load_cascade
 from polycrine.network.builder import Builder
 from polycrine.network.network import identifier
-from polycrine.units import MOLECULES_PER_PMOL, quantity
+from polycrine.units import KINDS, MOLECULES_PER_PMOL, same_dimension
 
 LN2 = "0.693147180559945309"
-CASCADE_KINDS = (
-    "number",
-    "rate",
-    "second-order rate",
-    "intracellular rate",
-    "intracellular concentration",
-)
+CASCADE_KINDS = ("number", "rate", "second-order rate", "intracellular rate")
 DELAY_STAGES = 3
 
 
@@ -156,7 +150,8 @@ class CellWriter:
             initial = number.read("intracellular concentration")
             names[species] = self.build.add(self._own(species), "uM", initial, scale=0.01)
         for constant, number in cascade.constants.items():
-            kind = next(k for k in CASCADE_KINDS if _fits(number, k))
+            fitting = (k for k in CASCADE_KINDS if not same_dimension(number.text, KINDS[k][0]))
+            kind = next(fitting)
             names[constant] = self.build.number(f"{name}.constants.{constant}", number, kind)
         for step in cascade.reactions:
             changes = {names[s]: _rename(factor, names) for s, factor in step.changes.items()}
@@ -240,14 +235,6 @@ def molecule_gate(build: Builder, molecule: str) -> str:
     """1 while the molecule can bind, 0 once it is blocked; a complex is gated by its parts."""
     parts = build.known.contents(molecule)
     return "*".join(build.constant(f"{identifier(part)}.unblocked", 1.0) for part in parts)
-
-
-def _fits(number: Number, kind: str) -> bool:
-    try:
-        quantity(number.text, kind)
-    except ValueError:
-        return False
-    return True
 
 
 def _rename(text: str, names: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,13 +133,20 @@ def differentiate(network: Network) -> tuple[list[Any], list[Any], list[Any], In
     time = sympy.Symbol("t", real=True)
     known = {**symbols, "t": time}
     known |= {p.name: sympy.Symbol(p.name, real=True) for p in network.parameters}
+
+    def number(value: float) -> Any:
+        return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value, 17)
+
+    def read(text: str) -> Any:
+        return read_rate(text, known, number, sympy.exp)
+
     for name, text in network.assignments:
-        known[name] = to_sympy(text, known)
+        known[name] = read(text)
     zero = sympy.Integer(0)
     rates, drift = [zero] * len(index), [zero] * len(index)
     entries: dict[tuple[int, int], Any] = {}
     for reaction in network.reactions:
-        rate = to_sympy(reaction.rate, known)
+        rate = read(reaction.rate)
         slopes = [
             (index[s.name], rate.diff(s))
             for s in sorted(rate.free_symbols, key=str)
@@ -146,7 +154,7 @@ def differentiate(network: Network) -> tuple[list[Any], list[Any], list[Any], In
         ]
         in_time = rate.diff(time)
         for name, text in reaction.changes:
-            row, factor = index[name], to_sympy(text, known)
+            row, factor = index[name], read(text)
             rates[row] += factor * rate
             drift[row] += factor * in_time
             for column, slope in slopes:
@@ -155,16 +163,6 @@ def differentiate(network: Network) -> tuple[list[Any], list[Any], list[Any], In
     rows = np.array([row for row, _ in places], dtype=np.int64)
     columns = np.array([column for _, column in places], dtype=np.int64)
     return rates, [entries[place] for place in places], drift, rows, columns
-
-
-def to_sympy(text: str, known: dict[str, Any]) -> Any:
-    """A rate law as a sympy expression."""
-    import sympy
-
-    def number(value: float) -> Any:
-        return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value, 17)
-
-    return read_rate(text, known, number, sympy.exp)
 
 
 def _emit(module: ir.Module, name: str, expressions: list[Any], names: dict[str, Any]) -> None:
@@ -250,24 +248,16 @@ def make_plan(size: int, rows: Ints, columns: Ints) -> Plan:
             below[j].discard(pivot)
     at = {place: k for k, place in enumerate(sorted(filled))}
     places = list(zip(order, lower, upper, strict=True))
-    return Plan(
-        size=len(at),
-        order=_ints(order),
-        diagonal=_ints([at[k, k] for k in order]),
-        jacobian_at=_ints([at[i, j] for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]),
-        lower_start=_starts(lower),
-        lower_at=_ints([at[i, k] for k, under, _ in places for i in under]),
-        lower_row=_ints([i for _, under, _ in places for i in under]),
-        upper_start=_starts(upper),
-        upper_at=_ints([at[k, j] for k, _, beside in places for j in beside]),
-        upper_column=_ints([j for _, _, beside in places for j in beside]),
-        target=_ints([at[i, j] for _, under, beside in places for i in under for j in beside]),
+    parts = (
+        order,
+        [at[k, k] for k in order],
+        [at[place] for place in zip(rows.tolist(), columns.tolist(), strict=True)],
+        [0, *accumulate(map(len, lower))],
+        [at[i, k] for k, under, _ in places for i in under],
+        [i for _, under, _ in places for i in under],
+        [0, *accumulate(map(len, upper))],
+        [at[k, j] for k, _, beside in places for j in beside],
+        [j for _, _, beside in places for j in beside],
+        [at[i, j] for _, under, beside in places for i in under for j in beside],
     )
-
-
-def _ints(values: list[int]) -> Ints:
-    return np.array(values, dtype=np.int64)
-
-
-def _starts(groups: list[list[int]]) -> Ints:
-    return np.cumsum([0, *(len(group) for group in groups)]).astype(np.int64)
+    return Plan(len(at), *(np.array(part, dtype=np.int64) for part in parts))

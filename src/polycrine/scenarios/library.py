@@ -14,11 +14,14 @@ HOME = files("polycrine.scenarios")
 DATA = HOME / "data"
 
 
+def _names(ending: str) -> list[str]:
+    names = sorted(file.name for file in DATA.iterdir())
+    return [name.removesuffix(ending) for name in names if name.endswith(ending)]
+
+
 def scenario_names() -> list[str]:
     """The scenarios that ship with polycrine."""
-    return sorted(
-        file.name.removesuffix(".yaml") for file in DATA.iterdir() if file.name.endswith(".yaml")
-    )
+    return _names(".yaml")
 
 
 def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
@@ -26,15 +29,20 @@ def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
 
     settings: `path=value` as on the command line. Raises InputError with every problem.
     """
-    path = Path(name_or_file)
+    path, name = Path(name_or_file), str(name_or_file)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
-            raise wrong(str(path), "there is no such file.", "Check the path.")
-        return read_model(path.read_text("utf-8"), str(path), settings)
-    name, names = str(name_or_file), scenario_names()
-    if name not in names:
-        raise wrong(name, f"there is no scenario '{name}'.", nearest(name, names))
-    return read_model((DATA / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml", settings)
+            raise wrong(name, "there is no such file.", "Check the path.")
+        text = path.read_text("utf-8")
+    elif name in scenario_names():
+        text, name = (DATA / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+    else:
+        raise wrong(name, f"there is no scenario '{name}'.", nearest(name, scenario_names()))
+    model = read_model(text, name, settings)
+    if model.measured not in (None, *_names(".csv")):
+        rule = f"there is no measured table '{model.measured}'."
+        raise wrong(f"{name}: measured", rule, nearest(str(model.measured), _names(".csv")))
+    return model
 
 
 def template() -> str:
@@ -53,10 +61,5 @@ def measured(name: str) -> pd.DataFrame:
 
     Rows with `peak` or `peak time` in `time_h` are about each person's own highest sample.
     """
-    names = [
-        file.name.removesuffix(".csv") for file in DATA.iterdir() if file.name.endswith(".csv")
-    ]
-    if name not in names:
-        raise wrong(name, "there is no measured table of this name.", nearest(name, names))
     with (DATA / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, comment="#")
