@@ -44,11 +44,6 @@ class Member:
     states: list[Floats] = field(default_factory=list)
 
     @property
-    def reached(self) -> float | None:
-        """The time of the last stop that lies behind it; None before the first one."""
-        return self.time if self.times else None
-
-    @property
     def message(self) -> str:
         """Its status as a sentence."""
         return STATUS[self.status]

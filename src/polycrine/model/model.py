@@ -207,8 +207,6 @@ class Model(Record):
         changes = {"duration": duration or self.run.duration, "seed": seed}
         return self.model_copy(update={"run": self.run.model_copy(update=changes)})
 
-    def with_arm(self, arm: str | None) -> Model:
-        """The declaration with an arm's events added to its own."""
-        if arm is None:
-            return self
-        return self.model_copy(update={"events": (*self.events, *self.arms[arm])})
+    def with_arm(self, arm: str) -> Model:
+        """The declaration with the events of an arm, if it has one of this name, added."""
+        return self.model_copy(update={"events": (*self.events, *self.arms.get(arm, ()))})

@@ -6,7 +6,6 @@ parts joined by dots (`blood.TNF`, `monocyte.TNFR1_TNF`, `TNFR1.TNF.kon`). `t` i
 
 import ast
 import hashlib
-import json
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -103,15 +102,9 @@ class Network:
     @property
     def digest(self) -> str:
         """Names the equations (not the values): equal networks share compiled code."""
-        text = json.dumps(
-            [
-                [species.name for species in self.species],
-                [parameter.name for parameter in self.parameters],
-                self.assignments,
-                [[reaction.rate, reaction.changes] for reaction in self.reactions],
-            ]
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        names = [[part.name for part in parts] for parts in (self.species, self.parameters)]
+        laws = [(reaction.rate, reaction.changes) for reaction in self.reactions]
+        return hashlib.sha256(repr((names, self.assignments, laws)).encode()).hexdigest()
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -17,20 +17,13 @@ def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.Da
     table = summary(panel[known_well] if known_well.any() else panel)
     table = table.reindex(columns=["sample", "place", "analyte", "unit", "peak", "peak_h"])
     columns = ["measured_peak", "measured_lower", "measured_upper", "measured_peak_h"]
+    levels = ["median", "lower", "upper"]
     if measured is None:
-        known = pd.DataFrame(columns=columns, dtype=float)
-    else:
-        peaks = measured[measured.time_h == "peak"].set_index("analyte")
-        times = measured[measured.time_h == "peak time"].set_index("analyte")
-        known = pd.DataFrame(
-            {
-                "measured_peak": peaks["median"],
-                "measured_lower": peaks.lower,
-                "measured_upper": peaks.upper,
-                "measured_peak_h": times["median"],
-            }
-        )
-    table = table.join(known, on="analyte")
+        measured = pd.DataFrame(columns=["analyte", "time_h", *levels])
+    data = measured.set_index("analyte")
+    peaks, times = data[data.time_h == "peak"], data[data.time_h == "peak time"]
+    known = pd.concat([peaks[levels], times["median"]], axis=1).set_axis(columns, axis=1)
+    table = table.astype({"analyte": object}).join(known, on="analyte")
     table[columns] = table[columns].astype(float)
     keys = table[["sample", "place"]]
     table.loc[(keys != keys.head(1).squeeze()).any(axis=1), columns] = np.nan

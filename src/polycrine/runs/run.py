@@ -113,7 +113,7 @@ def prepare(model: Model, samples: list[str], watch: Watch) -> UnderWay:
     network = to_network(model)
     code = compile_network(network, lambda text: watch.report(0.0, text))
     watch.report(0.0, "letting the healthy cells settle")
-    arms = {sample: settled(_with_arm(model, sample), network, code) for sample in samples}
+    arms = {sample: settled(model.with_arm(sample), network, code) for sample in samples}
     return UnderWay(model, network, code, arms)
 
 
@@ -169,10 +169,10 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
         (partial / "checkpoints").mkdir(parents=True, exist_ok=True)
         (partial / "model.resolved.yaml").write_text(write_model(run.model), "utf-8")
     _log(partial, "started", arms=list(run.members), at_h=start / 60, to_h=end / 60)
-    schedules = [
-        make_schedule(_with_arm(run.model, sample), run.network, member.reached, end)
-        for sample, member in run.members.items()
-    ]
+    schedules = []
+    for sample, member in run.members.items():
+        after = member.time if member.times else None
+        schedules.append(make_schedule(run.model.with_arm(sample), run.network, after, end))
     members = list(run.members.values())
     scales, tolerances = run.network.scales, tolerances_of(run.model)
     saved = clock.monotonic()
@@ -292,7 +292,3 @@ def _restore(model: Model, stored: Path, watch: Watch) -> UnderWay:
         for k, sample in enumerate(kept["samples"])
     }
     return UnderWay(model, network, code, members)
-
-
-def _with_arm(model: Model, sample: str) -> Model:
-    return model.with_arm(None if sample == UNTREATED else sample)
