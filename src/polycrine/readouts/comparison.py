@@ -23,7 +23,7 @@ def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.Da
     data = measured.set_index("analyte")
     peaks, times = data[data.time_h == "peak"], data[data.time_h == "peak time"]
     known = pd.concat([peaks[levels], times["median"]], axis=1).set_axis(columns, axis=1)
-    table = table.astype({"analyte": object}).join(known, on="analyte")
+    table = table.join(known, on="analyte")
     table[columns] = table[columns].astype(float)
     keys = table[["sample", "place"]]
     table.loc[(keys != keys.head(1).squeeze()).any(axis=1), columns] = np.nan

@@ -18,7 +18,8 @@ def summary(panel: pd.DataFrame) -> pd.DataFrame:
     for key, group in panel.groupby(keys, sort=False):
         features = _features(group.time_h.to_numpy(), group.value.to_numpy())
         rows.append({**dict(zip(keys, key, strict=True)), **features})
-    return pd.DataFrame(rows)
+    names = [*keys, "base", "peak", "peak_h", "auc", "half_life_h"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def order_of_rise(tables: list[pd.DataFrame], sample: str) -> pd.DataFrame:
