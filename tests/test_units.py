@@ -1,7 +1,7 @@
 import pytest
 
 from polycrine.errors import UnitError
-from polycrine.units import ActiveForm, express, quantity, same_dimension
+from polycrine.units import ActiveForm, express, quantity, same_dimension, value_and_unit
 
 TNF = ActiveForm("TNF", 17.35, 3)
 LPS = ActiveForm("LPS", 10.0, 1, units_per_ng=10.0)
@@ -50,6 +50,13 @@ def test_text_quantities_become_internal_units(text, kind, value):
 def test_a_wrong_dimension_names_the_right_one(text, kind, says):
     with pytest.raises(UnitError, match=says):
         quantity(text, kind, TNF)
+
+
+def test_a_unit_is_kept_as_it_is_written():
+    assert value_and_unit("3 L") == (3.0, "L")
+    assert value_and_unit("70kg") == (70.0, "kg")
+    assert value_and_unit("1e6") == (1e6, "")
+    assert value_and_unit("h 3") == (3.0, "h")
 
 
 def test_replacing_a_number_needs_its_dimension():

@@ -6,6 +6,7 @@ the number of subunits.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -142,7 +143,10 @@ def _dimension_name(value: Any) -> str:
 
 
 def value_and_unit(text: str) -> tuple[float, str]:
-    """The number of a text quantity and its unit as text, without conversion."""
+    """The number of a text quantity and its unit as it is written, without conversion."""
+    written = re.fullmatch(r"\s*([-+]?[.\d]+(?:[eE][-+]?\d+)?)\s*(.*?)\s*", text)
+    if written is not None:
+        return float(written[1]), written[2]
     found = _read(text)
     return float(found.magnitude), "" if found.unitless else f"{found.units:~}".replace(" ", "")
 
