@@ -57,6 +57,21 @@ def test_a_run_prints_predicted_beside_measured_and_what_to_try_next(polycrine):
     assert "Next: polycrine run endotoxemia --arm all" in out
 
 
+def test_an_arm_alone_is_not_set_beside_untreated_people(polycrine):
+    code, out, _ = polycrine("run", "endotoxemia", "--arm", "anti-TNF", "--for", "6 h", "-q")
+    assert code == 0
+    assert "predicted peak" in out
+    assert "measured" not in out
+
+
+def test_a_level_that_still_rises_has_no_ratio(polycrine):
+    code, out, _ = polycrine("run", "endotoxemia", "--for", "2 h", "--json", "-q")
+    assert code == 0
+    ratios = {row["analyte"]: row["ratio"] for row in json.loads(out)["peaks"]}
+    assert ratios["TNF"] > 1
+    assert ratios["IL6"] is None
+
+
 def test_a_run_in_json_can_be_read_back_by_panel_and_resume(polycrine):
     code, out, _ = polycrine("run", "endotoxemia", "--for", "1 h", "--arm", "all", "--json", "-q")
     assert code == 0

@@ -212,4 +212,4 @@ def test_scipy_finds_the_same_trajectories(arms):
     mine = arms.states.value.values[0, 1:]
     scale = np.abs(mine).max(axis=0)
     error = np.abs(found.y.T - mine)[:, scale > 1e-6] / scale[scale > 1e-6]
-    assert error.max() < 1e-5
+    assert error.max() < 1e-6

@@ -7,9 +7,10 @@ import pytest
 
 import polycrine as pc
 from polycrine.errors import InputError
+from polycrine.model.yamlfile import read_model
 from polycrine.readouts.comparison import beside_measured
 from polycrine.runs.run import Stopped, Watch
-from polycrine.scenarios.library import measured
+from polycrine.scenarios.library import DATA, measured
 
 
 def states(run):
@@ -111,6 +112,14 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path, untreated):
         "figures",
         "log.jsonl",
     }
+
+
+def test_a_place_may_have_any_name(tmp_path):
+    text = (DATA / "whole-blood.yaml").read_text("utf-8").replace("well", "blue-top tube")
+    named = pc.run(read_model(text, "tube.yaml"), duration="2 h").panel()
+    plain = pc.run(pc.load("whole-blood"), duration="2 h").panel()
+    assert set(named.place) == {"blue-top tube"}
+    assert named.value.to_numpy() == pytest.approx(plain.value.to_numpy(), rel=1e-9)
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -198,12 +198,14 @@ def panel(folder: RunFolder, as_json: Json = False) -> None:
 
 def _conclude(done: Run, as_json: bool) -> None:
     """Write the report; print peaks beside measured ones and the report's path."""
+    from polycrine.model.yamlfile import read_model
     from polycrine.readouts.comparison import beside_measured
     from polycrine.report.page import write_report
-    from polycrine.scenarios.library import measured_of
+    from polycrine.scenarios.library import measured_beside
 
     page = write_report(done)
-    table = beside_measured(done.panel(), measured_of(done.model_text))
+    model = read_model(done.model_text, "model.resolved.yaml")
+    table = beside_measured(done.panel(), measured_beside(model, done.samples[0]))
     if as_json:
         rows = json.loads(table.to_json(orient="records", double_precision=10))
         typer.echo(json.dumps({"folder": str(done.folder), "report": str(page), "peaks": rows}))
@@ -226,7 +228,7 @@ def _peak(row: Any) -> dict[str, str]:
         quartiles = f"({row.measured_lower:.3g}-{row.measured_upper:.3g})"
         cells["measured median (quartiles)"] = f"{row.measured_peak:.3g} {quartiles}"
         cells["measured at"] = f"{row.measured_peak_h:g} h"
-        cells["predicted / measured"] = f"{row.ratio:.2f}"
+        cells["predicted / measured"] = "" if row.ratio != row.ratio else f"{row.ratio:.2f}"
     return cells
 
 

@@ -1,7 +1,7 @@
 """What a cell can do: receptors, signals behind them, cascades, and what it makes.
 
 A program is text in `programs/`, whole or `like` another one; a cascade is a published
-reaction network in `cascades/` with one input. `network/programs.py` turns both into equations.
+reaction network in `cascades/` with one input. `network/cells.py` turns both into equations.
 """
 
 from functools import cache

@@ -11,7 +11,7 @@ KEY_ANALYTES = ("TNF", "IL1B", "IL1RN", "IL6", "CXCL8", "IL10", "CRP", "cortisol
 def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.DataFrame:
     """sample, place, analyte, unit, peak, peak_h, measured_peak, measured_lower, measured_upper,
     measured_peak_h, ratio (predicted over measured peak); empty where nothing was measured, and
-    for every sample and place but the first.
+    for every sample and place but the first. No ratio where the last level is the highest.
     """
     known_well = panel.analyte.isin(KEY_ANALYTES)
     table = summary(panel[known_well] if known_well.any() else panel)
@@ -27,4 +27,5 @@ def beside_measured(panel: pd.DataFrame, measured: pd.DataFrame | None) -> pd.Da
     table[columns] = table[columns].astype(float)
     keys = table[["sample", "place"]]
     table.loc[(keys != keys.head(1).squeeze()).any(axis=1), columns] = np.nan
-    return table.assign(ratio=np.divide(table.peak, table.measured_peak))
+    passed = table.peak_h < panel.time_h.max()
+    return table.assign(ratio=np.divide(table.peak, table.measured_peak).where(passed))

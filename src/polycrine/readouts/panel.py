@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from polycrine.catalogue.library import catalogue
+from polycrine.network.network import identifier
 from polycrine.units import express
 
 
@@ -39,14 +40,11 @@ def detection_limit(analyte: str) -> float:
 def total_concentration(states: xr.Dataset, place: str, molecule: str) -> np.ndarray:
     """pM of a molecule in a fluid, free and in complexes: array of sample x time."""
     total = np.zeros((states.sizes["sample"], states.sizes["time"]))
+    here = identifier(place)
     for k, name in enumerate(states.species.values):
-        here = str(name).partition(".")[0]
         contents = contents_of(states, k)
-        if (
-            here == place.replace(" ", "_")
-            and states.unit.values[k] == "pM"
-            and molecule in contents
-        ):
+        in_fluid = states.unit.values[k] == "pM" and str(name).partition(".")[0] == here
+        if in_fluid and molecule in contents:
             total += contents[molecule] * states.value.values[:, :, k]
     return total
 

@@ -12,7 +12,7 @@ from polycrine.readouts.comparison import beside_measured
 from polycrine.readouts.panel import detection_limit
 from polycrine.readouts.timing import summary
 from polycrine.results.run import Run
-from polycrine.scenarios.library import measured
+from polycrine.scenarios.library import measured_beside
 
 STIMULI = ("bacterial product", "danger signal")
 MOVED = 1.5
@@ -60,9 +60,8 @@ def read_findings(run: Run) -> Findings:
     places = sorted(run.panel().place.unique(), key=lambda place: place != model.plasma)
     place = places[0] if places else ""
     panel = run.panel()[run.panel().place == place]
-    data = measured(model.measured) if model.measured and first not in model.arms else None
+    data = measured_beside(model, first)
     peaks = summary(panel).reindex(columns=TIMING).merge(beside_measured(panel, data), "left")
-    peaks["ratio"] = peaks.ratio.where(peaks.peak_h < end_h)
     levels = pd.DataFrame(columns=["analyte", "time_h"]) if data is None else data
     levels = levels.assign(time_h=pd.to_numeric(levels.time_h, errors="coerce"))
     return Findings(run, model, first, end_h, place, panel, peaks, levels)

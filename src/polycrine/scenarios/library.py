@@ -50,10 +50,9 @@ def template() -> str:
     return (HOME / "template.yaml").read_text("utf-8")
 
 
-def measured_of(model_text: str) -> pd.DataFrame | None:
-    """The measured table that a resolved model names, or None."""
-    name = read_model(model_text, "model.resolved.yaml").measured
-    return None if name is None else measured(name)
+def measured_beside(model: Model, sample: str) -> pd.DataFrame | None:
+    """The measured table that a model names; None for an arm, which people did not have."""
+    return measured(model.measured) if model.measured and sample not in model.arms else None
 
 
 def measured(name: str) -> pd.DataFrame:
