@@ -39,6 +39,7 @@ def test_a_program_hears_only_what_there_is(name):
     outputs = {out for cascade in program.cascades for out in load_cascade(cascade).outputs}
     inner = {key for key, product in program.products.items() if product.secretion is None}
     hearable = {*program.receptors, *program.signals, *inner, *outputs, *catalogue().molecules}
+    hearable |= {"antigen"}  # a share between 0 and 1 that a model supplies
     heard = {
         key for signal in program.signals.values() for key in (*signal.heard, *signal.damped_by)
     }
@@ -126,5 +127,6 @@ def test_unknown_is_a_value_of_its_own_and_cannot_be_used():
 
 def test_a_macrophage_is_a_monocyte_that_needs_a_danger_signal():
     macrophage, monocyte = load_program("macrophage"), load_program("monocyte")
-    assert macrophage.products == monocyte.products
+    assert set(monocyte.products) < set(macrophage.products)
+    assert macrophage.cascades == monocyte.cascades
     assert macrophage.signals["caspase-1"].basal.value < monocyte.signals["caspase-1"].basal.value

@@ -8,7 +8,7 @@ from polycrine.catalogue.library import catalogue
 from polycrine.engine.stirred import Member, Tolerances, run_stops
 from polycrine.model.programs import Program, Signal
 from polycrine.network.builder import Builder
-from polycrine.network.cells import CellWriter
+from polycrine.network.cells import CellWriter, Surroundings
 from polycrine.network.code import compile_network
 from polycrine.network.schedule import Stop
 
@@ -23,7 +23,7 @@ def nuclear_nf_kb(drive, minutes):
         signals={"on": Signal(heard={}, basal=basal)},
     )
     build = Builder(catalogue(), (), {}, None)
-    CellWriter(build, "cell", "nowhere", program, 1.0, 1.0).write()
+    CellWriter(build, "cell", program, Surroundings({}, {}, "1", "")).write()
     network = build.network()
     stops = [Stop(float(minute), True) for minute in range(1, minutes + 1)]
     member = Member(0.0, network.initial, network.values, 1e-3)

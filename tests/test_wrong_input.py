@@ -65,7 +65,7 @@ WRONG = {
     "infusion without a dose": ("dose: 2 ng/kg,", "over: 1 h,", 14, "either 'dose' or"),
     "a kind of place that is not there": (
         "stirred, volume: plasma",
-        "tissue, volume: plasma",
+        "pond, volume: plasma",
         5,
         "Write 'stirred'",
     ),

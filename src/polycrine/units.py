@@ -14,6 +14,7 @@ from typing import Any
 from polycrine.errors import UnitError
 
 MOLECULES_PER_PMOL = 6.02214076e11
+CUBIC_MICROMETRE = 1e-15  # L
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ KINDS = {
     "second-order rate": ("1/(uM min)", "0.5 /uM/s"),
     "activity per mass": ("IU/ng", "10 IU/ng"),
     "number": ("dimensionless", "0.5"),
+    "length": ("um", "10 um"),
+    "area": ("um^2", "6 m^2"),
+    "speed": ("um/min", "10 um/min"),
+    "diffusion": ("um^2/min", "10 um^2/s"),
+    "cell clearance": ("um^3/min", "2e-8 mL/min"),
+    "hydraulic conductivity": ("um/(min Pa)", "2e-8 cm/s/cmH2O"),
+    "flow per volume": ("1/min", "0.1 mL/min/L"),
 }
 DIMENSIONS = {
     "dimensionless": "a plain number without a unit",
@@ -62,6 +70,8 @@ DIMENSIONS = {
     "[mass] / [length] ** 3": "a mass concentration",
     "[substance] / [length] ** 3": "a molar concentration",
     "[length] ** 2": "an area",
+    "[length] / [time]": "a speed",
+    "[length] ** 2 / [time]": "a diffusion coefficient",
     "[time]": "a duration",
     "[length]": "a length",
     "[length] ** 3": "a volume",

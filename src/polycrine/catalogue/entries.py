@@ -121,6 +121,7 @@ class Molecule(Record):
     clearance: Number
     healthy_plasma: Number
     unbound_fraction: Number | None = None
+    tissue_half_life: Number | None = None
     panel_unit: str = "pg/mL"
     detection: Number | None = None
 
@@ -156,6 +157,53 @@ class Complex(Record):
     clearance: Number
 
 
+class TissueKind(Record):
+    """What cells of a tissue lie in: the share of fluid, how much slower molecules diffuse there
+    than in water (hindrance), and the lymph that leaves per volume of tissue."""
+
+    name: str
+    about: str = ""
+    fluid_fraction: Number
+    hindrance: Number
+    lymph: Number
+
+
+class Opening(Record):
+    """A molecule raises exchange from 1 to `fold` times, half of it at the concentration `half`."""
+
+    half: Number
+    fold: Number
+
+
+class Barrier(Record):
+    """A wall with two kinds of pores, which sieve by molecular radius (`network/barriers.py`).
+
+    large_share: share of the hydraulic conductance in large pores; conductance: per surface;
+    torn: by how much exchange rises where tissue is injured.
+    """
+
+    name: str
+    about: str = ""
+    small_pore: Number
+    large_pore: Number
+    large_share: Number
+    conductance: Number
+    opened_by: dict[str, Opening] = {}
+    torn: Number
+
+
+class Microbe(Record):
+    """A pathogen that grows in tissue up to a capacity, spreads, and sheds molecules."""
+
+    name: str
+    about: str = ""
+    growth: Number
+    capacity: Number
+    spread: Number
+    sheds: dict[str, Number] = {}
+    spills: dict[str, Number] = {}
+
+
 class Family(Record):
     """One file of the catalogue."""
 
@@ -163,3 +211,6 @@ class Family(Record):
     molecules: dict[str, Molecule] = {}
     receptors: dict[str, Receptor] = {}
     complexes: dict[str, Complex] = {}
+    tissues: dict[str, TissueKind] = {}
+    barriers: dict[str, Barrier] = {}
+    microbes: dict[str, Microbe] = {}

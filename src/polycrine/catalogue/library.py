@@ -9,11 +9,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from polycrine.catalogue.entries import Complex, Family, Molecule, Number, Receptor, Record, Source
+from polycrine.catalogue.entries import (
+    Barrier,
+    Complex,
+    Family,
+    Microbe,
+    Molecule,
+    Number,
+    Receptor,
+    Record,
+    Source,
+    TissueKind,
+)
 from polycrine.catalogue.yamltext import R, fill, read_document
 from polycrine.errors import nearest, wrong
 from polycrine.units import ActiveForm
 
+KINDS_OF_ENTRY = ("molecules", "receptors", "complexes", "tissues", "barriers", "microbes")
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "κ": "kappa", "λ": "lambda"}
 
 
@@ -25,11 +37,14 @@ class Sources(Record):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Molecules, receptors and soluble complexes by key, with the sources they cite."""
+    """Every kind of entry by its key, with the sources that they cite."""
 
     molecules: dict[str, Molecule]
     receptors: dict[str, Receptor]
     complexes: dict[str, Complex]
+    tissues: dict[str, TissueKind]
+    barriers: dict[str, Barrier]
+    microbes: dict[str, Microbe]
     sources: dict[str, Source]
 
     def find(self, name: str) -> str:
@@ -70,8 +85,8 @@ class Catalogue:
 
     def numbers(self) -> Iterator[tuple[str, Number]]:
         """Every number of the catalogue with its path, such as `TNF.clearance`."""
-        for group in (self.molecules, self.receptors, self.complexes):
-            for key, entry in group.items():
+        for kind in KINDS_OF_ENTRY:
+            for key, entry in getattr(self, kind).items():
                 yield from numbers_of(entry, key)
 
 
@@ -123,8 +138,10 @@ def catalogue() -> Catalogue:
     sources = filled("sources.yaml", Sources).sources
     names = sorted(file.name for file in data.iterdir() if file.name.endswith(".yaml"))
     families = {name: filled(name, Family) for name in names if name != "sources.yaml"}
-    molecules, receptors, complexes = (
-        {key: entry for family in families.values() for key, entry in getattr(family, kind).items()}
-        for kind in ("molecules", "receptors", "complexes")
-    )
-    return Catalogue(molecules, receptors, complexes, sources)
+    entries = {
+        kind: {
+            k: entry for family in families.values() for k, entry in getattr(family, kind).items()
+        }
+        for kind in KINDS_OF_ENTRY
+    }
+    return Catalogue(**entries, sources=sources)

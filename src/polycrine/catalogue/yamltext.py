@@ -111,7 +111,10 @@ def _problem(finding: ErrorDetails, record: type[BaseModel], document: Document)
     path = tuple(part for part in finding["loc"] if not str(part).startswith(TAG))
     kind, key, instead = finding["type"], str(path[-1]) if path else document.name, ""
     if kind == "extra_forbidden":
-        rule, instead = f"'{key}' is not a key that is known here.", nearest(key, _keys(record))
+        rule, instead = (
+            f"'{key}' is not a key that is known here.",
+            nearest(key, _keys(record) - {key}),
+        )
     elif kind == "missing":
         rule = f"'{key}' is missing here."
     elif kind == "value_error":

@@ -43,6 +43,11 @@ class Member:
     times: list[float] = field(default_factory=list)
     states: list[Floats] = field(default_factory=list)
 
+    def copy(self) -> "Member":
+        """Another one in the same state, with the same past."""
+        own = (self.state.copy(), self.parameters.copy(), self.step, self.next_stop, self.status)
+        return Member(self.time, *own, self.counts.copy(), self.times, self.states)
+
     @property
     def message(self) -> str:
         """Its status as a sentence."""
@@ -67,7 +72,7 @@ def run_stops(
     def work(member: Member, stops: Sequence[Stop]) -> None:
         while member.next_stop < len(stops) and stops[member.next_stop].time <= until:
             stop = stops[member.next_stop]
-            _advance(code, member, stop.time, scales, tolerances, free)
+            advance_member(code, member, stop.time, scales, tolerances, free)
             if member.status != DONE:
                 return
             if stop.observed:
@@ -94,7 +99,7 @@ def settle(
     Time starts again at 0 afterwards. The rates of held species say what would have to be made
     to keep them where they are.
     """
-    _advance(code, member, end, scales, tolerances, 1.0 - held)
+    advance_member(code, member, end, scales, tolerances, 1.0 - held)
     rates = np.empty(member.state.size)
     evaluate(code.rates, 0.0, member.state, member.parameters, rates)
     if not np.isfinite(rates).all():
@@ -104,9 +109,16 @@ def settle(
     return rates
 
 
-def _advance(
-    code: Code, member: Member, end: float, scales: Floats, tolerances: Tolerances, free: Floats
+def advance_member(
+    code: Code,
+    member: Member,
+    end: float,
+    scales: Floats,
+    tolerances: Tolerances,
+    free: Floats | None = None,
 ) -> None:
+    """Advance one member to `end`; where `free` is 0 its species are held."""
+    free = np.ones(scales.size) if free is None else free
     if end <= member.time:
         return
     functions = np.array([code.rates, code.jacobian, code.drift])

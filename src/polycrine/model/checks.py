@@ -1,16 +1,35 @@
 """What is wrong with a declaration beyond its form: unknown names, impossible doses."""
 
+import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.yamltext import Document, Path
 from polycrine.errors import InputError, Problem, UnitError, nearest
-from polycrine.model.model import Block, Count, Give, KnockOut, Model, Panel, Read
+from polycrine.model.model import (
+    Block,
+    Cells,
+    Count,
+    Event,
+    Give,
+    Infect,
+    Injure,
+    KnockOut,
+    Model,
+    Observation,
+    Panel,
+    Picture,
+    Stirred,
+    Tissue,
+    Without,
+)
 from polycrine.model.programs import Program, load_cascade, load_program
 from polycrine.units import quantity, same_dimension
 
 PYTHON = Document("model", None, {})
+FINEST_VOXEL = 0.93  # of a cell's radius; see engine/kernel.py
+MOST_VOXELS = 4_000_000
 
 
 def check_model(model: Model, document: Document = PYTHON) -> None:
@@ -32,8 +51,9 @@ class Checker:
         """Every problem of the declaration."""
         self._molecules()
         self._places()
-        for key in self.model.cells:
-            self._cells(key)
+        self._links()
+        for key, cells in self.model.cells.items():
+            self._cells(key, cells)
         self._numbers()
         for i, event in enumerate(self.model.events):
             self._event(("events", i), event)
@@ -76,29 +96,96 @@ class Checker:
 
     def _places(self) -> None:
         model = self.model
-        plasmas = [key for key, place in model.places.items() if place.volume == "plasma"]
+        stirred = {key: p for key, p in model.places.items() if isinstance(p, Stirred)}
+        plasmas = [key for key, place in stirred.items() if place.volume == "plasma"]
         if plasmas and model.body is None:
             instead = "Write 'body: {weight: 70 kg, plasma: 3 L, whole blood: 5 L}'."
             self._note(("places", plasmas[0]), "the volume 'plasma' needs a body.", instead)
         for key in plasmas[1:]:
             self._note(("places", key), f"the body's plasma is already '{plasmas[0]}'.")
-        for i, link in enumerate(model.links):
-            for name in link.between:
-                self._name(("links", i, "between"), name, model.places, "place")
-            if link.between[0] == link.between[1]:
-                self._note(("links", i, "between"), "a link joins two different places.")
+        tissues = {key: p for key, p in model.places.items() if isinstance(p, Tissue)}
+        for key in list(tissues)[1:]:
+            self._note(("places", key), "a model has one tissue.", "Make the other one stirred.")
+        for key, tissue in tissues.items():
+            self._tissue(key, tissue)
 
-    def _cells(self, key: str) -> None:
-        cells, path = self.model.cells[key], ("cells", key)
+    def _tissue(self, key: str, tissue: Tissue) -> None:
+        path, voxel = ("places", key), quantity(tissue.voxel, "length")
+        if tissue.of not in self.known.tissues:
+            instead = nearest(tissue.of, self.known.tissues)
+            self._note((*path, "of"), f"'{tissue.of}' is no tissue of the catalogue.", instead)
+        for edge, length in zip(tissue.size, tissue.lengths, strict=True):
+            if voxel > length * (1 + 1e-9):
+                rule = f"a voxel of {tissue.voxel} is larger than the tissue, {edge}."
+                self._note((*path, "voxel"), rule, f"Write 'voxel: {edge}' or less.")
+            elif abs(length / voxel - round(length / voxel)) > 1e-6:
+                rule = f"{edge} is not a whole number of voxels of {tissue.voxel}."
+                self._note((*path, "size"), rule)
+        count = tissue.shape[0] * tissue.shape[1] * tissue.shape[2]
+        if count > MOST_VOXELS:
+            gigabytes = count * (len(self.model.molecules) + 20) * 40 / 1e9
+            rule = (
+                f"{count} voxels would need about {gigabytes:.0f} GB; up to {MOST_VOXELS} are run."
+            )
+            self._note((*path, "voxel"), rule, "Take larger voxels or a smaller piece.")
+        if quantity(tissue.represents, "volume") < tissue.piece:
+            rule = f"what it represents is smaller than the piece, {tissue.piece * 1e9:.3g} nL."
+            self._note((*path, "represents"), rule)
+
+    def _links(self) -> None:
+        tissue = self.model.tissue
+        for i, link in enumerate(self.model.links):
+            path, between = ("links", i), (*("links", i), "between")
+            for name in link.between:
+                self._name(between, name, self.model.places, "place")
+            if link.between[0] == link.between[1]:
+                self._note(between, "a link joins two different places.")
+            if link.barrier is not None:
+                self._catalogued((*path, "barrier"), link.barrier, self.known.barriers, "barrier")
+            if link.barrier is not None and tissue not in link.between:
+                self._note(path, "a barrier is that of a tissue.", "Write a 'flow' instead.")
+            elif link.barrier is None and tissue in link.between:
+                rule = "a tissue exchanges through a barrier."
+                self._note(path, rule, "Write 'barrier: endothelium, surface: 6 m^2'.")
+        if sum(tissue in link.between for link in self.model.links) > 1:
+            self._note(("links",), f"'{tissue}' has more than one link.", "Keep one.")
+
+    def _catalogued(self, path: Path, name: str, valid: Collection[str], what: str) -> None:
+        if name not in valid:
+            self._note(path, f"'{name}' is no {what} of the catalogue.", nearest(name, valid))
+
+    def _cells(self, key: str, cells: Cells) -> None:
+        path, place = ("cells", key), self.model.places.get(cells.place)
         self._name((*path, "in"), cells.place, self.model.places, "place")
         if key in self.model.places:
             self._note(path, f"'{key}' is the name of a place and of cells.")
         with self._noting((*path, "program")):
-            self.programs[key] = load_program(cells.program)
-            healthy = self.programs[key].healthy_count if self.model.body else None
+            program = self.programs[key] = load_program(cells.program)
+            healthy = program.healthy_count if self.model.body else None
+            if isinstance(place, Tissue):
+                healthy = None
+                self._fits(path, program, place)
             if (cells.count or cells.concentration or healthy) is None:
                 instead = "Write 'count: 1e6' or 'concentration: 4e9 /L'."
                 self._note(path, f"how many cells '{key}' stands for is not known.", instead)
+        if cells.enters is not None:
+            entered = self.model.places.get(cells.enters)
+            if not isinstance(entered, Tissue) or cells.place != self.model.plasma:
+                self._note((*path, "enters"), "cells of the blood enter a tissue.")
+            elif key in self.programs:
+                self._fits(path, self.programs[key], entered)
+
+    def _fits(self, path: Path, program: Program, tissue: Tissue) -> None:
+        """Whether cells of a program can be in a tissue of these voxels."""
+        if program.radius is None:
+            rule = f"the program '{program.program}' has no radius: it cannot be in a tissue."
+            self._note(path, rule)
+            return
+        least = FINEST_VOXEL * program.radius.read("length")
+        if quantity(tissue.voxel, "length") < least:
+            rule = f"a voxel of {tissue.voxel} is too fine for a {program.program}"
+            rule += f" of {program.radius.text} radius."
+            self._note(path, rule, f"Take voxels of {math.ceil(least)} um or more.")
 
     def _numbers(self) -> None:
         valid = dict(self.known.numbers())
@@ -114,17 +201,34 @@ class Checker:
             elif text.strip().startswith("-"):
                 self._note(place, f"'{text}' is negative; '{path}' must be zero or more.")
 
-    def _event(self, path: Path, event: Give | Block | KnockOut) -> None:
+    def _tissue_name(self, path: Path, name: str) -> None:
+        tissues = [key for key, place in self.model.places.items() if isinstance(place, Tissue)]
+        self._name(path, name, tissues, "tissue")
+
+    def _event(self, path: Path, event: Event) -> None:
         model = self.model
+        at = getattr(event, "at", "0 h")
+        if model.tissue and quantity(at, "duration") % 1:
+            self._note((*path, "at"), f"'{at}' is no whole minute, as a model with a tissue needs.")
         if isinstance(event, KnockOut):
             self._name((*path, "knock out"), event.knock_out, model.molecules, "molecule")
+        elif isinstance(event, Infect):
+            self._tissue_name((*path, "infect"), event.infect)
+            self._catalogued((*path, "with"), event.bacteria, self.known.microbes, "pathogen")
+        elif isinstance(event, Injure):
+            self._tissue_name((*path, "injure"), event.injure)
+        elif isinstance(event, Without):
+            if event.cells is not None:
+                enter = [key for key, cells in model.cells.items() if cells.enters]
+                self._name((*path, "of"), event.cells, enter, "cell type that enters a tissue")
         elif isinstance(event, Block):
             receptors = {name for program in self.programs.values() for name in program.receptors}
             valid = receptors | set(model.molecules)
             self._name((*path, "block"), event.block, valid, "receptor or molecule")
         else:
-            place = event.into or model.plasma or next(iter(model.places), "")
-            self._name((*path, "into"), place, model.places, "place")
+            stirred = [key for key, place in model.places.items() if isinstance(place, Stirred)]
+            place = event.into or model.plasma or next(iter(stirred), "")
+            self._name((*path, "into"), place, stirred, "stirred place")
             if self._name((*path, "give"), event.give, model.molecules, "molecule"):
                 self._dose(path, event)
 
@@ -137,13 +241,21 @@ class Checker:
                 if text is not None and quantity(text, kind, form, weight) < 0:
                     self._note((*path, key), f"'{text}' is negative; a dose is zero or more.")
 
-    def _observation(self, path: Path, wish: Panel | Read | Count) -> None:
+    def _observation(self, path: Path, wish: Observation) -> None:
+        groups = {key: key for key in self.model.cells}
+        groups |= {f"{k} in {c.enters}": k for k, c in self.model.cells.items() if c.enters}
+        if self.model.tissue and quantity(wish.every, "duration") % 1:
+            rule = f"'{wish.every}' is not in whole minutes, as a model with a tissue needs."
+            self._note((*path, "every"), rule)
         if isinstance(wish, Panel):
             self._name((*path, "panel"), wish.panel, self.model.places, "place")
+        elif isinstance(wish, Picture):
+            self._tissue_name((*path, "picture"), wish.picture)
         elif isinstance(wish, Count):
-            self._name((*path, "count"), wish.count, self.model.cells, "cell type")
-        elif self._name((*path, "in"), wish.place, self.model.cells, "cell type"):
-            known = readable(self.programs[wish.place]) if wish.place in self.programs else []
+            self._name((*path, "count"), wish.count, groups, "cell type")
+        elif self._name((*path, "in"), wish.place, groups, "cell type"):
+            program = self.programs.get(groups[wish.place])
+            known = readable(program) if program else []
             if known:
                 self._name((*path, "read"), wish.read, known, "read-out")
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from polycrine.catalogue.entries import Record
 from polycrine.catalogue.yamltext import TAG
 from polycrine.errors import UnitError
-from polycrine.units import quantity
+from polycrine.units import CUBIC_MICROMETRE, quantity
 
 
 def _of(kind: str, *, positive: bool = False) -> Any:
@@ -25,6 +25,7 @@ def _of(kind: str, *, positive: bool = False) -> Any:
 Duration = Annotated[str, _of("duration")]
 Interval = Annotated[str, _of("duration", positive=True)]
 Volume = Annotated[str, _of("volume", positive=True)]
+Length = Annotated[str, _of("length", positive=True)]
 
 
 class Body(Record):
@@ -35,7 +36,7 @@ class Body(Record):
     whole_blood: Volume
 
 
-class Place(Record):
+class Stirred(Record):
     """A stirred fluid; `volume: plasma` makes it the blood plasma of the body.
 
     filled_with: `healthy plasma` starts it at healthy concentrations (the body's plasma always
@@ -53,23 +54,85 @@ class Place(Record):
         return self
 
 
+class Tissue(Record):
+    """A piece of tissue in space (x, y, z) that stands for a larger volume of it.
+
+    of: the tissue of the catalogue (fluid fraction, hindrance, lymph); faces: what lies beyond the
+    piece, its mirror image (`closed`) or its own other side (`periodic`).
+    """
+
+    kind: Literal["tissue"]
+    of: str
+    size: tuple[Length, Length, Length]
+    voxel: Length
+    represents: Volume
+    faces: Literal["closed", "periodic"] = "closed"
+
+    @property
+    def lengths(self) -> tuple[float, float, float]:
+        """The edges along x, y and z in um."""
+        x, y, z = (quantity(edge, "length") for edge in self.size)
+        return x, y, z
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y and x."""
+        voxel = quantity(self.voxel, "length")
+        x, y, z = (max(1, round(edge / voxel)) for edge in self.lengths)
+        return z, y, x
+
+    @property
+    def piece(self) -> float:
+        """The volume of the piece in L."""
+        x, y, z = self.lengths
+        return x * y * z * CUBIC_MICROMETRE
+
+    @property
+    def scale(self) -> float:
+        """How many pieces make what it stands for."""
+        return quantity(self.represents, "volume") / self.piece
+
+
+def _kind(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return TAG + ("tissue" if kind == "tissue" else "stirred")
+
+
+Place = Annotated[
+    Annotated[Stirred, Tag(TAG + "stirred")] | Annotated[Tissue, Tag(TAG + "tissue")],
+    Discriminator(_kind),
+]
+
+
 class Link(Record):
-    """Two places that exchange fluid: the same flow each way."""
+    """Two places that exchange: the same flow each way, or what passes a barrier's surface."""
 
     between: tuple[str, str]
-    flow: Annotated[str, _of("clearance", positive=True)]
+    flow: Annotated[str, _of("clearance", positive=True)] | None = None
+    barrier: str | None = None
+    surface: Annotated[str, _of("area", positive=True)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.flow is None) == (self.barrier is None):
+            raise ValueError("give either 'flow' or 'barrier' with its 'surface'")
+        if (self.barrier is None) != (self.surface is None):
+            raise ValueError("'barrier' and 'surface' go together")
+        return self
 
 
 class Cells(Record):
     """Cells of one type in one place, as a count or per litre of whole blood (else of place).
 
-    Without either, the program's count in a healthy adult holds.
+    Without either, the program's count in a healthy adult holds. In a tissue the count is that of
+    the piece. enters: the tissue that they can enter from the blood.
     """
 
     place: str = Field(alias="in")
     program: str
     count: Annotated[str, _of("number", positive=True)] | None = None
     concentration: Annotated[str, _of("cell concentration", positive=True)] | None = None
+    enters: str | None = None
 
     @model_validator(mode="after")
     def _one_number(self) -> Self:
@@ -114,6 +177,38 @@ class KnockOut(Record):
     knock_out: str
 
 
+class Infect(Record):
+    """Bacteria that are put into the middle of a tissue."""
+
+    infect: str
+    bacteria: str = Field(alias="with")
+    count: Annotated[str, _of("number", positive=True)]
+    at: Duration = "0 h"
+
+
+class Injure(Record):
+    """All cells within a radius of the middle of a tissue die at once and spill what they hold."""
+
+    injure: str
+    radius: Length
+    at: Duration = "0 h"
+
+
+class Without(Record):
+    """What does not happen: infection at all; for cells of a type, entry or chemotaxis."""
+
+    without: Literal["infection", "entry", "chemotaxis"]
+    cells: str | None = Field(default=None, alias="of")
+
+    @model_validator(mode="after")
+    def _of_whom(self) -> Self:
+        if (self.without == "infection") != (self.cells is None):
+            raise ValueError(
+                "'entry' and 'chemotaxis' are of a cell type: add 'of', and only there"
+            )
+        return self
+
+
 class Panel(Record):
     """A cytokine panel measured in the fluid of a place."""
 
@@ -136,6 +231,13 @@ class Count(Record):
     every: Interval
 
 
+class Picture(Record):
+    """Fields and cells of a tissue, whole."""
+
+    picture: str
+    every: Interval
+
+
 def _tag(*keys: str) -> Discriminator:
     def which(value: Any) -> str:
         held = value if isinstance(value, dict) else value.model_dump(by_alias=True)
@@ -147,14 +249,18 @@ def _tag(*keys: str) -> Discriminator:
 Event = Annotated[
     Annotated[Give, Tag(TAG + "give")]
     | Annotated[Block, Tag(TAG + "block")]
-    | Annotated[KnockOut, Tag(TAG + "knock out")],
-    _tag("give", "block", "knock out"),
+    | Annotated[KnockOut, Tag(TAG + "knock out")]
+    | Annotated[Infect, Tag(TAG + "infect")]
+    | Annotated[Injure, Tag(TAG + "injure")]
+    | Annotated[Without, Tag(TAG + "without")],
+    _tag("give", "block", "knock out", "infect", "injure", "without"),
 ]
 Observation = Annotated[
     Annotated[Panel, Tag(TAG + "panel")]
     | Annotated[Read, Tag(TAG + "read")]
-    | Annotated[Count, Tag(TAG + "count")],
-    _tag("panel", "read", "count"),
+    | Annotated[Count, Tag(TAG + "count")]
+    | Annotated[Picture, Tag(TAG + "picture")],
+    _tag("panel", "read", "count", "picture"),
 ]
 
 
@@ -199,7 +305,14 @@ class Model(Record):
     @property
     def plasma(self) -> str | None:
         """The place that is the body's blood plasma."""
-        return next((key for key, place in self.places.items() if place.volume == "plasma"), None)
+        stirred = [(key, place) for key, place in self.places.items() if isinstance(place, Stirred)]
+        return next((key for key, place in stirred if place.volume == "plasma"), None)
+
+    @property
+    def tissue(self) -> str | None:
+        """The place that is a tissue."""
+        tissues = (key for key, place in self.places.items() if isinstance(place, Tissue))
+        return next(tissues, None)
 
     def with_run(self, *, duration: str | None = None, seed: int | None = None) -> Model:
         """The declaration with another duration or seed, where one is given."""

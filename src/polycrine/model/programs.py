@@ -76,10 +76,33 @@ class Product(Record):
     half_life: Number | None = Field(default=None, alias="half-life")
 
 
+class Walk(Record):
+    """A persistent random walk, biased towards where more of a receptor is occupied.
+
+    toward: receptor -> the difference of occupied receptors between front and back at which half
+    of a new direction follows it.
+    """
+
+    speed: Number
+    persistence: Number
+    toward: dict[str, Number] = {}
+
+
+class Admission(Record):
+    """Leukocytes of a kind that this endothelial cell lets through: blood cleared of them per time
+    while `by`, one of its signals or proteins, is full."""
+
+    by: str
+    clearance: Number
+
+
 class Program(Record):
     """A cell type as the parts that make it hear, decide and answer.
 
-    healthy_count: cells of an adult, or per litre of blood, where a model gives no number.
+    healthy_count: cells of an adult, or per litre of blood, where a model gives no number. In a
+    tissue also: radius; walk; lifetime (half-life there); engulfs: volume cleared of bacteria per
+    time, half of it once it `holds` so many; admits: leukocytes that it lets in; spills: what is
+    set free when it is torn.
     """
 
     program: str
@@ -90,6 +113,13 @@ class Program(Record):
     cascades: dict[str, str] = {}
     signals: dict[str, Signal] = {}
     products: dict[str, Product] = {}
+    radius: Number | None = None
+    walk: Walk | None = None
+    lifetime: Number | None = None
+    engulfs: Number | None = None
+    holds: Number | None = None
+    admits: dict[str, Admission] = {}
+    spills: dict[str, Number] = {}
 
 
 class Step(Record):

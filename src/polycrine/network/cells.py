@@ -1,4 +1,8 @@
-"""Cells of a program -> equations: one representative cell, and its place times the count.
+"""Cells of a program -> equations: one representative cell, and what surrounds it.
+
+In a stirred place the surroundings are its fluid, which each cell changes by its share; in a tissue
+they are ports: parameters for the concentrations at the cell's surface, and for each molecule a
+species that counts what the cell gives (and takes, when it falls).
 
 Receptors    R' = kdeg (R0 f - R) - kon c R + koff C;  C' = kon c R - (koff + kint) C, with f < 1
              where a signal represses synthesis; ligand in pM, receptors in molecules per cell.
@@ -11,30 +15,39 @@ Products     P' = smax m - k P, released at k P (times the signal that matures a
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from polycrine.catalogue.entries import Number
 from polycrine.model.programs import Induction, Product, Program, Repression, load_cascade
 from polycrine.network.builder import Builder
 from polycrine.network.network import identifier
-from polycrine.units import KINDS, MOLECULES_PER_PMOL, same_dimension
+from polycrine.units import KINDS, same_dimension
 
 LN2 = "0.693147180559945309"
 CASCADE_KINDS = ("number", "rate", "second-order rate", "intracellular rate")
 DELAY_STAGES = 3
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a cell hears and changes: for each molecule the name of its concentration (pM), and
+    the species that a molecule enters, with the amount by which one molecule per cell raises it."""
+
+    levels: Mapping[str, str]
+    stocks: Mapping[str, str]
+    raised_by: str
+    pmol: str
+
+
 class CellWriter:
-    """Writes the equations of the cells of one type in one stirred place."""
+    """Writes the equations of the cells of one type in their surroundings."""
 
     def __init__(
-        self, build: Builder, group: str, place: str, program: Program, count: float, volume: float
+        self, build: Builder, group: str, program: Program, surroundings: Surroundings
     ) -> None:
-        self.build, self.program = build, program
-        self.group, self.place = identifier(group), identifier(place)
+        self.build, self.program, self.around = build, program, surroundings
+        self.group = identifier(group)
         self.path = program.program.replace(" ", "_")
-        pmol = count / MOLECULES_PER_PMOL
-        self.pmol = build.constant(f"{self.group}.pmol", pmol)
-        self.to_place = build.constant(f"{self.group}.to_{self.place}", pmol / volume)
         self.heard: dict[str, str] = {}
 
     def write(self) -> None:
@@ -58,18 +71,15 @@ class CellWriter:
         for name in self.program.receptors:
             self._receptor(name)
         for name, product in self.program.products.items():
-            if product.secretion is None or name in self.build.molecules:
+            if product.secretion is None or name in self.around.stocks:
                 self._make(name, product)
 
     def _own(self, name: str) -> str:
         return f"{self.group}.{identifier(name)}"
 
-    def _around(self, name: str) -> str:
-        return f"{self.place}.{identifier(name)}"
-
     def _ligands(self, receptor: str) -> list[str]:
         binds = self.build.known.receptors[receptor].binds
-        return [ligand for ligand in binds if self._around(ligand) in self.build.species]
+        return [ligand for ligand in binds if ligand in self.around.levels]
 
     def _bound(self, receptor: str) -> str:
         """The complexes that signal, as an expression."""
@@ -77,7 +87,7 @@ class CellWriter:
         for ligand in self._ligands(receptor):
             name = f"{self._own(receptor)}_{identifier(ligand)}"
             held = known.contents(ligand)
-            self.build.add(name, "molecules/cell", pmol=self.pmol, contents=held, scale=10.0)
+            self.build.add(name, "molecules/cell", pmol=self.around.pmol, contents=held, scale=10.0)
             if known.receptors[receptor].binds[ligand].effect == "signal":
                 names.append(name)
         return " + ".join(names) or "0"
@@ -95,11 +105,12 @@ class CellWriter:
         build.react(f"{loss}*{free}", {free: "-1"})
         for ligand in self._ligands(name):
             kd, kon, kint = binding_parameters(build, name, ligand)
-            around, bound = self._around(ligand), f"{free}_{identifier(ligand)}"
+            level, stock = self.around.levels[ligand], self.around.stocks[ligand]
+            bound, amount = f"{free}_{identifier(ligand)}", self.around.raised_by
             gate = f"{opening}*{molecule_gate(build, ligand)}"
-            binding = {around: f"-{self.to_place}", free: "-1", bound: "1"}
-            build.react(f"{gate}*{kon}*{around}*{free}", binding)
-            build.react(f"{kd}*{kon}*{bound}", {around: self.to_place, free: "1", bound: "-1"})
+            binding = {stock: f"-{amount}", free: "-1", bound: "1"}
+            build.react(f"{gate}*{kon}*{level}*{free}", binding)
+            build.react(f"{kd}*{kon}*{bound}", {stock: amount, free: "1", bound: "-1"})
             build.react(f"{kint}*{bound}", {bound: "-1"}, f"taken up by {self.group}")
 
     def _signal(self, name: str) -> None:
@@ -134,14 +145,16 @@ class CellWriter:
             own = self.build.species.get(self.heard[name])
             kind = "intracellular concentration" if own and own.unit == "uM" else "number"
             return self.heard[name], kind
-        around = self._around(name)
-        if around not in self.build.species:
+        level = self.around.levels.get(name)
+        if level is None:
             return None, "concentration"
+        if name not in self.build.known.molecules:
+            return level, "number"
         unbound = self.build.known.molecules[name].unbound_fraction
         if unbound is None:
-            return around, "concentration"
+            return level, "concentration"
         share = self.build.number(f"{name}.unbound_fraction", unbound, "number")
-        return f"({share}*{around})", "concentration"
+        return f"({share}*{level})", "concentration"
 
     def _cascade(self, name: str, driver: str) -> None:
         cascade = load_cascade(name)
@@ -184,11 +197,12 @@ class CellWriter:
 
     def _release(self, path: str, name: str, product: Product, made: str, transit: str) -> None:
         build, pool = self.build, f"{self._own(name)}_inside"
-        build.add(pool, "molecules/cell", pmol=self.pmol, contents={name: 1}, scale=100.0)
+        held = {name: 1}
+        build.add(pool, "molecules/cell", pmol=self.around.pmol, contents=held, scale=100.0)
         build.react(made, {pool: "1"}, f"made by {self.group}")
         ripe = f"*{self.heard[product.matured_by]}" if product.matured_by else ""
         release = f"{transit}*{pool}{ripe}"
-        build.react(release, {pool: "-1", self._around(name): self.to_place})
+        build.react(release, {pool: "-1", self.around.stocks[name]: self.around.raised_by})
         build.assignments[f"{self._own(name)}_secretion"] = release
         if product.half_life is not None:
             loss = self._loss(f"{path}.half-life", product.half_life)

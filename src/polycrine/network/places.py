@@ -1,4 +1,4 @@
-"""Model -> one network: places, links, what the body clears and makes, and the cells in them.
+"""Model -> networks: places, links, what the body clears and makes, and the cells in them.
 
 Clearance    the catalogue's clearance CL of a molecule is that of a small dose in the plasma of a
              healthy body. What the model's receptors take up at low dose is counted from their
@@ -6,68 +6,159 @@ Clearance    the catalogue's clearance CL of a molecule is that of a small dose 
              in plasma. A negative remainder is an error: the counts contradict the measurement.
 Rest of body healthy plasma holds each molecule because the rest of the body makes what is
              cleared: a constant source, set once the cells have settled (`settled` in `runs`).
+Tissue       in the whole network a tissue is one more stirred place, of the fluid that it
+             represents: its limit of fast diffusion, and the health from which it starts. In space
+             it falls into the network of the stirred places with an inflow per molecule, and one
+             network per cell type with ports.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
-from polycrine.model.model import Give, Model
-from polycrine.model.programs import load_program
+from polycrine.model.model import Give, Link, Model, Stirred, Tissue
+from polycrine.model.programs import Program, load_program
+from polycrine.network.barriers import Wall, exchange, molecular_radius
 from polycrine.network.builder import LEDGER, Builder, author_number
-from polycrine.network.cells import CellWriter, binding_parameters, molecule_gate
+from polycrine.network.cells import CellWriter, Surroundings, binding_parameters, molecule_gate
 from polycrine.network.network import Network, identifier
-from polycrine.units import MOLECULES_PER_PMOL, quantity
+from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"
+ANTIGEN = "antigen"
 
 
 def to_network(model: Model) -> Network:
-    """The one network of all stirred places with one representative cell per type.
+    """The one network of all places, stirred, with one representative cell per type.
 
     Raises InputError when the receptors of a model clear more than was measured.
     """
     return NetworkWriter(model).write()
 
 
+def to_stirred(model: Model) -> Network:
+    """The network of the places that are stirred, with an inflow per molecule from the tissue."""
+    return NetworkWriter(model).write(without_tissue=True)
+
+
+def to_cell(model: Model, group: str) -> Network:
+    """The network of one cell of a group in a tissue, with ports to its surroundings."""
+    return NetworkWriter(model).write_cell(group)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells of one program in one place: how many, and the number that says so."""
+
+    program: Program
+    place: str
+    count: float
+    number: Number
+
+
+def groups_of(model: Model) -> dict[str, Group]:
+    """Every group of cells, those that enter a tissue last as `CELLS in TISSUE` (none at first)."""
+    groups = {}
+    for key, cells in model.cells.items():
+        count, number = count_of_cells(model, key)
+        groups[key] = Group(load_program(cells.program), cells.place, count, number)
+    for key, cells in model.cells.items():
+        if cells.enters is not None:
+            none = author_number("0", context=f"{key} in health")
+            groups[entered(key, cells.enters)] = Group(groups[key].program, cells.enters, 0.0, none)
+    return groups
+
+
+def entered(key: str, tissue: str) -> str:
+    """The group of cells that have entered a tissue."""
+    return f"{key} in {tissue}"
+
+
 class NetworkWriter:
-    """Writes the equations of a whole declaration."""
+    """Writes the equations of a declaration, whole or in the parts that a tissue needs."""
 
     def __init__(self, model: Model) -> None:
         self.model, self.known = model, catalogue()
         weight = quantity(model.body.weight, "body mass") if model.body else None
         self.build = Builder(self.known, model.molecules, model.numbers, weight)
-        self.volumes = {key: quantity(_volume(model, key), "volume") for key in model.places}
-        self.counts = {key: count_of_cells(model, key) for key in model.cells}
+        self.volumes = {key: self._volume(key) for key in model.places}
+        self.groups = groups_of(model)
         followed = set(model.molecules)
         self.complexes = [
             key for key in self.known.complexes if set(self.known.contents(key)) <= followed
         ]
+        self.fluid = (*model.molecules, *self.complexes)
 
-    def write(self) -> Network:
-        """All equations."""
-        for molecule in self.model.molecules:
-            self.build.constant(f"{identifier(molecule)}.gene", 1.0)
-            molecule_gate(self.build, molecule)
+    def write(self, without_tissue: bool = False) -> Network:
+        """All equations, or all but those of the tissue and its cells."""
+        left_out = self.model.tissue if without_tissue else None
+        self._gates()
         for place in self.model.places:
-            self._fluid(place)
-            self._soluble_binding(identifier(place))
-        self._links()
-        for key, cells in self.model.cells.items():
-            count, number = self.counts[key]
-            self.build.constant(f"{identifier(key)}.count", count, number)
-            program, volume = load_program(cells.program), self.volumes[cells.place]
-            CellWriter(self.build, key, cells.place, program, count, volume).write()
+            if place != left_out:
+                self._fluid(place)
+                self._soluble_binding(identifier(place))
+        for link in self.model.links:
+            self._link(link, left_out)
+        for key, group in self.groups.items():
+            if group.place != left_out:
+                self.build.constant(f"{identifier(key)}.count", group.count, group.number)
+                CellWriter(self.build, key, group.program, self._stirred(key)).write()
         if self.model.plasma is not None:
             self._body(self.model.plasma)
         return self.build.network()
 
+    def write_cell(self, key: str) -> Network:
+        """One cell: the surroundings are parameters, what it gives and takes is counted."""
+        build, group = self.build, self.groups[key]
+        self._gates()
+        own, place = identifier(key), identifier(group.place)
+        one = build.constant(f"{own}.pmol", 1.0)
+        levels, stocks = {ANTIGEN: build.constant(f"{own}.{ANTIGEN}", 0.0)}, {}
+        made = {name for name, p in group.program.products.items() if p.secretion is not None}
+        bound = {name for r in group.program.receptors for name in self.known.receptors[r].binds}
+        for molecule in self.fluid:
+            levels[molecule] = build.constant(f"{place}.{identifier(molecule)}", 0.0)
+            if molecule not in made | bound:
+                continue
+            contents = self.known.contents(molecule)
+            stocks[molecule] = f"{own}.outside_{identifier(molecule)}"
+            build.add(stocks[molecule], "molecules/cell", pmol=one, contents=contents, scale=10.0)
+        CellWriter(build, key, group.program, Surroundings(levels, stocks, "1", one)).write()
+        return build.network()
+
+    def _gates(self) -> None:
+        for molecule in self.model.molecules:
+            self.build.constant(f"{identifier(molecule)}.gene", 1.0)
+            molecule_gate(self.build, molecule)
+        for group in self.groups.values():
+            for receptor in group.program.receptors:
+                self.build.constant(f"{identifier(receptor)}.open", 1.0)
+
+    def _stirred(self, key: str) -> Surroundings:
+        group, own = self.groups[key], identifier(key)
+        place = identifier(group.place)
+        pmol = group.count / MOLECULES_PER_PMOL
+        share = pmol / self.volumes[group.place]
+        names = {molecule: f"{place}.{identifier(molecule)}" for molecule in self.fluid}
+        held = self.build.constant(f"{own}.pmol", pmol)
+        return Surroundings(names, names, self.build.constant(f"{own}.to_{place}", share), held)
+
+    def _volume(self, key: str) -> float:
+        place = self.model.places[key]
+        if isinstance(place, Tissue):
+            share = self.known.tissues[place.of].fluid_fraction
+            fluid = self.build.number(f"{place.of}.fluid_fraction", share, "number")
+            return quantity(place.represents, "volume") * self.build.value(fluid)
+        return quantity(_volume_text(self.model, place), "volume")
+
     def _fluid(self, key: str) -> None:
         build, place = self.build, identifier(key)
-        number = author_number(_volume(self.model, key), context=f"volume of {key}")
+        number = author_number(f"{self.volumes[key]:.12g} L", context=f"volume of {key}")
         volume = build.constant(f"{place}.volume", self.volumes[key], number)
-        healthy = key == self.model.plasma or self.model.places[key].filled_with is not None
+        healthy = f"{place}." in {f"{name.split('.')[0]}." for name in held_species(self.model)}
         for molecule in self.model.molecules:
             name, start = f"{place}.{identifier(molecule)}", 0.0
             if healthy:
@@ -79,9 +170,20 @@ class NetworkWriter:
             if molecule in self._infused():
                 rate = build.constant(f"{name}.infused", 0.0)
                 build.react(f"{rate}/{volume}", {name: "1"}, "given")
+            if isinstance(self.model.places[key], Tissue) and self.tissue_loss(molecule) > 0:
+                loss = build.constant(f"{name}.loss", self.tissue_loss(molecule))
+                build.react(f"{loss}*{name}", {name: "-1"}, f"lost in {key}")
         for molecule in self.complexes:
             contents = self.known.contents(molecule)
             build.add(f"{place}.{identifier(molecule)}", "pM", contents=contents, pmol=volume)
+
+    def tissue_loss(self, molecule: str) -> float:
+        """The rate (1/min) at which a molecule is lost in the fluid of a tissue."""
+        half_life = self.known.molecules[molecule].tissue_half_life
+        if half_life is None:
+            return 0.0
+        name = self.build.number(f"{molecule}.tissue_half_life", half_life, "duration")
+        return float(np.log(2) / self.build.value(name))
 
     def _infused(self) -> set[str]:
         events = (*self.model.events, *(e for arm in self.model.arms.values() for e in arm))
@@ -98,17 +200,67 @@ class NetworkWriter:
             build.react(f"{gate}*{kon}*{first}*{second}", {first: "-1", second: "-1", bound: "1"})
             build.react(f"{kd}*{kon}*{bound}", {first: "1", second: "1", bound: "-1"})
 
-    def _links(self) -> None:
-        for link in self.model.links:
-            a, b = (identifier(place) for place in link.between)
-            value = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
-            number = author_number(link.flow, context=f"flow between {a} and {b}")
-            flow = self.build.constant(f"{a}.flow_{b}", value, number)
-            for molecule in map(identifier, (*self.model.molecules, *self.complexes)):
-                for here, there in ((a, b), (b, a)):
-                    lost, gained = f"-1/{here}.volume", f"1/{there}.volume"
-                    changes = {f"{here}.{molecule}": lost, f"{there}.{molecule}": gained}
-                    self.build.react(f"{flow}*{here}.{molecule}", changes)
+    def _link(self, link: Link, left_out: str | None) -> None:
+        build = self.build
+        if left_out in link.between:
+            there = next(place for place in link.between if place != left_out)
+            for molecule in self.fluid:
+                name = f"{identifier(there)}.{identifier(molecule)}"
+                inflow = build.constant(f"{name}.inflow", 0.0)
+                build.react(f"{inflow}/{identifier(there)}.volume", {name: "1"})
+            return
+        first, second = link.between
+        if link.flow is not None:
+            value = quantity(link.flow, "clearance", weight_kg=build.weight_kg)
+            number = author_number(link.flow, context=f"flow between {first} and {second}")
+            build.constant(f"{identifier(first)}.flow_{identifier(second)}", value, number)
+        for molecule in self.fluid:
+            ways = zip(
+                self.passage(link, molecule), (link.between, link.between[::-1]), strict=True
+            )
+            for clearance, (here, there) in ways:
+                a, b, own = identifier(here), identifier(there), identifier(molecule)
+                passed = f"{identifier(first)}.flow_{identifier(second)}"
+                if link.flow is None:
+                    passed = build.constant(f"{a}.{own}.to_{b}", clearance)
+                changes = {f"{a}.{own}": f"-1/{a}.volume", f"{b}.{own}": f"1/{b}.volume"}
+                build.react(f"{passed}*{a}.{own}", changes)
+
+    def passage(self, link: Link, molecule: str) -> tuple[float, float]:
+        """Clearances (L/min) of a molecule from the first place of a link to the second, and back.
+
+        Past a barrier lymph brings back to the stirred place what was filtered into the tissue.
+        """
+        if link.flow is not None:
+            flow = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
+            return flow, flow
+        tissue = next(key for key in link.between if isinstance(self.model.places[key], Tissue))
+        lymph = self.lymph(tissue)
+        radius = molecular_radius(self.known.active_form(molecule).kda)
+        into, back = exchange(self.wall(link), radius, lymph / CUBIC_MICROMETRE)
+        ways = (back * CUBIC_MICROMETRE + lymph, into * CUBIC_MICROMETRE)
+        return ways if link.between[0] == tissue else ways[::-1]
+
+    def lymph(self, tissue: str) -> float:
+        """The lymph (L/min) that leaves all of the tissue."""
+        place = self.model.places[tissue]
+        assert isinstance(place, Tissue)
+        per_volume = self.known.tissues[place.of].lymph
+        name = self.build.number(f"{place.of}.lymph", per_volume, "flow per volume")
+        return self.build.value(name) * quantity(place.represents, "volume")
+
+    def wall(self, link: Link) -> Wall:
+        """The barrier of a link in internal units."""
+        key, build = str(link.barrier), self.build
+        barrier, surface = self.known.barriers[key], quantity(str(link.surface), "area")
+        kinds = ("length", "length", "number", "hydraulic conductivity")
+        parts = ("small_pore", "large_pore", "large_share", "conductance")
+        values = [
+            build.value(build.number(f"{key}.{part}", getattr(barrier, part), kind))
+            for part, kind in zip(parts, kinds, strict=True)
+        ]
+        small, large, share, conductance = values
+        return Wall(small, large, share, conductance * surface)
 
     def _body(self, plasma: str) -> None:
         build, place, problems = self.build, identifier(plasma), []
@@ -137,42 +289,45 @@ class NetworkWriter:
         """Clearance (L/min) of a trace in plasma by all receptors, through the links to them.
 
         Solves the steady trace level of every place with plasma held at 1:
-        sum_b Q_ab (c_b - c_a) = U_a c_a.
+        sum_b (Q_ba c_b - Q_ab c_a) = U_a c_a.
         """
         places = list(self.model.places)
-        exchange = np.zeros((len(places), len(places)))
+        flow = np.zeros((len(places), len(places)))
         for link in self.model.links:
             a, b = (places.index(place) for place in link.between)
-            flow = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
-            exchange[[a, b], [b, a]] += flow
+            there, back = self.passage(link, molecule)
+            flow[a, b] += there
+            flow[b, a] += back
         uptake = np.array([self._uptake_in(place, molecule) for place in places])
-        balance = np.diag(exchange.sum(axis=1) + uptake) - exchange
+        balance = np.diag(flow.sum(axis=1) + uptake) - flow.T
         held = places.index(plasma)
-        others = [i for i in range(len(places)) if i != held and exchange[i].any()]
+        others = [i for i in range(len(places)) if i != held and flow[i].any()]
         level = np.zeros(len(places))
         level[held] = 1.0
-        level[others] = np.linalg.solve(balance[np.ix_(others, others)], exchange[others, held])
+        level[others] = np.linalg.solve(balance[np.ix_(others, others)], flow[held, others])
         return float(uptake @ level)
 
     def _uptake_in(self, place: str, molecule: str) -> float:
         """sum over cells and receptors of N R0 kon kint / (koff + kint), in L/min."""
         build, total = self.build, 0.0
-        for key, cells in self.model.cells.items():
-            receptors = load_program(cells.program).receptors if cells.place == place else {}
+        place_of = self.model.places[place]
+        for group in self.groups.values():
+            receptors = group.program.receptors if group.place == place else {}
             for name, carried in receptors.items():
                 if molecule in self.known.receptors[name].binds:
                     names = binding_parameters(build, name, molecule)
                     kd, kon, kint = (build.value(parameter) for parameter in names)
-                    path = f"{cells.program}.receptors.{name}.per_cell"
+                    path = f"{group.program.program}.receptors.{name}.per_cell"
                     sites = build.value(build.number(path, carried.per_cell, "molecules"))
-                    pmol = self.counts[key][0] * sites / MOLECULES_PER_PMOL
+                    pmol = group.count * sites / MOLECULES_PER_PMOL
                     total += pmol * kon * kint / (kd * kon + kint)
+        if isinstance(place_of, Tissue):
+            total += self.tissue_loss(molecule) * self.volumes[place]
         return total
 
 
-def _volume(model: Model, key: str) -> str:
-    volume = model.places[key].volume
-    return model.body.plasma if volume == "plasma" and model.body else volume
+def _volume_text(model: Model, place: Stirred) -> str:
+    return model.body.plasma if place.volume == "plasma" and model.body else place.volume
 
 
 def held_species(model: Model) -> dict[str, str]:
@@ -180,24 +335,27 @@ def held_species(model: Model) -> dict[str, str]:
     return {
         f"{identifier(key)}.{identifier(molecule)}": molecule
         for key, place in model.places.items()
-        if key == model.plasma or place.filled_with is not None
+        if isinstance(place, Stirred) and (key == model.plasma or place.filled_with is not None)
         for molecule in model.molecules
     }
 
 
 def count_of_cells(model: Model, key: str) -> tuple[float, Number]:
-    """How many cells of a type there are, and the number that says so.
+    """How many cells of a type there are in all that a place stands for, and what says so.
 
     A concentration counts per litre of whole blood in the body's plasma, else per litre of place.
     """
     cells = model.cells[key]
+    text, place = cells.count or cells.concentration, model.places[cells.place]
     number = load_program(cells.program).healthy_count
-    text = cells.count or cells.concentration
     if text is not None:
         number = author_number(text, context=f"{key} of the model")
     assert number is not None
+    scale = place.scale if isinstance(place, Tissue) else 1.0
     if not number.unit:
-        return number.read("number"), number
+        return number.read("number") * scale, number
+    if isinstance(place, Tissue):
+        return number.read("cell concentration") * quantity(place.represents, "volume"), number
     in_blood = cells.place == model.plasma and model.body is not None
-    volume = model.body.whole_blood if in_blood and model.body else _volume(model, cells.place)
+    volume = model.body.whole_blood if in_blood and model.body else _volume_text(model, place)
     return number.read("cell concentration") * quantity(volume, "volume"), number

@@ -1,0 +1,332 @@
+"""Model -> what a tissue in space is made of: fields, walls, cells with their ports, bacteria.
+
+Lengths are um, times min, concentrations pM; a clearance per cell or voxel is um^3/min. One pM in
+one um^3 is MOLECULES molecules.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polycrine.catalogue.entries import Number
+from polycrine.catalogue.library import catalogue
+from polycrine.model.model import Infect, Model, Tissue
+from polycrine.network.barriers import free_diffusion, molecular_radius
+from polycrine.network.cells import molecule_gate
+from polycrine.network.network import Network, identifier
+from polycrine.network.places import ANTIGEN, NetworkWriter, to_cell
+from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+MOLECULES = MOLECULES_PER_PMOL * CUBIC_MICROMETRE
+
+
+class Ports(NamedTuple):
+    """How a cell's network meets the fluid: positions in its state and parameters.
+
+    molecule: fields that it exchanges, with `outside`, the species that counts them; hears: fields
+    that it hears, with `level`, their parameters; antigen: its parameter, or -1. For each pair of
+    receptor and ligand: `pair` (which exchanged molecule), receptor and complex (species), and the
+    parameters kon, Kd, kint, with the gates of its ligand (rows of parameters, -1: none).
+    """
+
+    molecule: Ints
+    outside: Ints
+    hears: Ints
+    level: Ints
+    antigen: int
+    pair: Ints
+    receptor: Ints
+    bound: Ints
+    kon: Ints
+    kd: Ints
+    kint: Ints
+    gates: Ints
+    pool: Ints
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Cells of one kind in a tissue: their network and ports, and what they do in space.
+
+    toward: receptors (species) that it follows, with the difference of occupied ones between front
+    and back that gives half of the bias; admits: cells of the blood that it lets in, by which
+    species, and how much blood (um^3/min) it then clears of them; spills: fields and molecules.
+    """
+
+    key: str
+    network: Network
+    ports: Ports
+    count: int
+    radius: float
+    speed: float
+    persistence: float
+    toward: tuple[tuple[int, float], ...]
+    lifetime: float
+    engulfs: float
+    holds: float
+    admits: tuple[tuple[str, int, float], ...]
+    spills: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Microbes:
+    """Bacteria as a density: growth (1/min), capacity (1/um^3), and what each sheds or spills."""
+
+    key: str
+    growth: float
+    capacity: float
+    spread: float
+    sheds: tuple[tuple[int, float], ...]
+    spills: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A tissue and what is in it.
+
+    fluid: molecules and complexes with a field; diffusion and loss of each; parts: for each
+    complex the fields of its parts and itself, its kon, koff and gates; into and back: exchange
+    with the blood per volume of tissue (1/min); opened_by: field, half (pM) and fold.
+    """
+
+    key: str
+    bath: str
+    voxel: float
+    shape: tuple[int, int, int]
+    periodic: bool
+    fluid_fraction: float
+    scale: float
+    fluid: tuple[str, ...]
+    diffusion: Floats
+    loss: Floats
+    into: Floats
+    back: Floats
+    opened_by: tuple[tuple[int, float, float], ...]
+    torn: float
+    parts: Ints
+    kon: Floats
+    koff: Floats
+    gates: tuple[tuple[str, ...], ...]
+    kinds: tuple[Kind, ...]
+    microbes: Microbes | None
+
+    @property
+    def volume(self) -> float:
+        """The volume of a voxel in um^3."""
+        return self.voxel**3
+
+
+def to_space(model: Model) -> Space:
+    """What the tissue of a model is made of."""
+    key = str(model.tissue)
+    place = model.places[key]
+    assert isinstance(place, Tissue)
+    writer = NetworkWriter(model)
+    build, known, fluid = writer.build, writer.known, writer.fluid
+    index = {name: i for i, name in enumerate(fluid)}
+    entry = known.tissues[place.of]
+
+    def value(path: str, number: Number, kind: str) -> float:
+        return build.value(build.number(path, number, kind))
+
+    hindrance = value(f"{place.of}.hindrance", entry.hindrance, "number")
+    radii = [molecular_radius(known.active_form(name).kda) for name in fluid]
+    represents = quantity(place.represents, "volume")
+    into, back = np.zeros(len(fluid)), np.zeros(len(fluid))
+    opened_by: list[tuple[int, float, float]] = []
+    bath, torn = "", 1.0
+    for link in model.links:
+        if key in link.between:
+            bath = next(name for name in link.between if name != key)
+            ways = [writer.passage(link, name) for name in fluid]
+            out = 0 if link.between[0] == key else 1
+            back += np.array([way[out] for way in ways]) / represents
+            into += np.array([way[1 - out] for way in ways]) / represents
+            if link.barrier is not None:
+                barrier, path = known.barriers[link.barrier], link.barrier
+                torn = value(f"{path}.torn", barrier.torn, "number")
+                for name, opening in barrier.opened_by.items():
+                    if name in index:
+                        here = f"{path}.opened_by.{name}"
+                        half = value(f"{here}.half", opening.half, "concentration")
+                        fold = value(f"{here}.fold", opening.fold, "number")
+                        opened_by.append((index[name], half, fold))
+    complexes = [known.complexes[name] for name in writer.complexes]
+    kd = [
+        value(f"{n}.Kd", c.kd, "concentration")
+        for n, c in zip(writer.complexes, complexes, strict=True)
+    ]
+    kon = np.array(
+        [
+            value(f"{n}.kon", c.kon, "association rate")
+            for n, c in zip(writer.complexes, complexes, strict=True)
+        ]
+    )
+    parts = [
+        [index[c.parts[0]], index[c.parts[1]], index[n]]
+        for n, c in zip(writer.complexes, complexes, strict=True)
+    ]
+    gates = [
+        tuple(g for part in c.parts for g in molecule_gate(build, part).split("*"))
+        for c in complexes
+    ]
+    kinds = tuple(
+        _kind(model, writer, name, index) for name, g in writer.groups.items() if g.place == key
+    )
+    return Space(
+        key=key,
+        bath=bath,
+        voxel=quantity(place.voxel, "length"),
+        shape=place.shape,
+        periodic=place.faces == "periodic",
+        fluid_fraction=value(f"{place.of}.fluid_fraction", entry.fluid_fraction, "number"),
+        scale=place.scale,
+        fluid=fluid,
+        diffusion=np.array([hindrance * free_diffusion(radius) for radius in radii]),
+        loss=np.array([writer.tissue_loss(n) if n in known.molecules else 0.0 for n in fluid]),
+        into=into,
+        back=back,
+        opened_by=tuple(opened_by),
+        torn=torn,
+        parts=np.array(parts, dtype=np.int64).reshape(-1, 3),
+        kon=kon,
+        koff=np.array(kd) * kon,
+        gates=tuple(gates),
+        kinds=kinds,
+        microbes=_microbes(model, writer, index),
+    )
+
+
+def _kind(model: Model, writer: NetworkWriter, name: str, index: dict[str, int]) -> Kind:
+    group, network, build = writer.groups[name], to_cell(model, name), writer.build
+    program = group.program
+    path = program.program.replace(" ", "_")
+
+    def value(part: str, number: Number | None, kind: str, missing: float = 0.0) -> float:
+        if number is None:
+            return missing
+        return build.value(build.number(f"{path}.{part}", number, kind))
+
+    walk = program.walk
+    toward = walk.toward.items() if walk else ()
+    own = identifier(name)
+    place = model.places[group.place]
+    assert isinstance(place, Tissue)
+    return Kind(
+        key=name,
+        network=network,
+        ports=_ports(network, own, identifier(group.place), index),
+        count=round(group.count / place.scale),
+        radius=value("radius", program.radius, "length"),
+        speed=value("walk.speed", walk.speed, "speed") if walk else 0.0,
+        persistence=value("walk.persistence", walk.persistence, "duration") if walk else np.inf,
+        toward=tuple(
+            (
+                network.index(f"{own}.{identifier(r)}"),
+                value(f"walk.toward.{r}", number, "molecules"),
+            )
+            for r, number in toward
+        ),
+        lifetime=value("lifetime", program.lifetime, "duration", np.inf),
+        engulfs=value("engulfs", program.engulfs, "cell clearance"),
+        holds=value("holds", program.holds, "number", np.inf),
+        admits=tuple(
+            (
+                _entering(model, cells),
+                network.index(f"{own}.{identifier(admission.by)}"),
+                value(f"admits.{cells}.clearance", admission.clearance, "cell clearance"),
+            )
+            for cells, admission in program.admits.items()
+            if _entering(model, cells)
+        ),
+        spills=tuple(
+            (index[m], value(f"spills.{m}", number, "molecules"))
+            for m, number in program.spills.items()
+            if m in index
+        ),
+    )
+
+
+def _entering(model: Model, program: str) -> str:
+    """The cells of a program that the model lets enter its tissue."""
+    names = (k for k, cells in model.cells.items() if cells.program == program and cells.enters)
+    return next(names, "")
+
+
+def _ports(network: Network, own: str, place: str, index: dict[str, int]) -> Ports:
+    words = set()
+    for text in [r.rate for r in network.reactions] + [text for _, text in network.assignments]:
+        words |= set(re.findall(r"[A-Za-z_][\w.]*", text))
+    fields = {identifier(name): i for name, i in index.items()}
+    exchanged = [name for name in fields if network.has(f"{own}.outside_{name}")]
+    heard = [name for name in fields if f"{place}.{name}" in words]
+    at, species = network.parameter_index, network.index
+    pairs, known = [], catalogue()
+    names = {identifier(name): name for name in (*known.molecules, *known.complexes)}
+    for receptor in known.receptors:
+        for k, name in enumerate(exchanged):
+            free = f"{own}.{identifier(receptor)}"
+            if not network.has(f"{free}_{name}"):
+                continue
+            rates = [
+                f"{identifier(receptor)}.binds.{name}.{part}"
+                for part in ("kon", "Kd", "internalisation")
+            ]
+            gates = [f"{identifier(part)}.unblocked" for part in known.contents(names[name])]
+            gates = [f"{identifier(receptor)}.open", *gates]
+            places = [at(gate) for gate in gates] + [-1] * (4 - len(gates))
+            pairs.append((k, species(free), species(f"{free}_{name}"), *map(at, rates), *places))
+    columns = np.array(pairs, dtype=np.int64).reshape(-1, 10)
+    pools = [
+        species(f"{own}.{name}_inside") if network.has(f"{own}.{name}_inside") else -1
+        for name in exchanged
+    ]
+    antigen = f"{own}.{ANTIGEN}"
+    return Ports(
+        molecule=np.array([fields[name] for name in exchanged], dtype=np.int64),
+        outside=np.array([species(f"{own}.outside_{name}") for name in exchanged], dtype=np.int64),
+        hears=np.array([fields[name] for name in heard], dtype=np.int64),
+        level=np.array([at(f"{place}.{name}") for name in heard], dtype=np.int64),
+        antigen=at(antigen) if antigen in words else -1,
+        pair=columns[:, 0],
+        receptor=columns[:, 1],
+        bound=columns[:, 2],
+        kon=columns[:, 3],
+        kd=columns[:, 4],
+        kint=columns[:, 5],
+        gates=columns[:, 6:],
+        pool=np.array(pools, dtype=np.int64),
+    )
+
+
+def _microbes(model: Model, writer: NetworkWriter, index: dict[str, int]) -> Microbes | None:
+    events = (*model.events, *(e for arm in model.arms.values() for e in arm))
+    keys = [event.bacteria for event in events if isinstance(event, Infect)]
+    if not keys:
+        return None
+    entry, build = writer.known.microbes[keys[0]], writer.build
+
+    def value(part: str, number: Number, kind: str) -> float:
+        return build.value(build.number(f"{keys[0]}.{part}", number, kind))
+
+    return Microbes(
+        key=keys[0],
+        growth=value("growth", entry.growth, "rate"),
+        capacity=value("capacity", entry.capacity, "cell concentration") * CUBIC_MICROMETRE,
+        spread=value("spread", entry.spread, "diffusion"),
+        sheds=tuple(
+            (index[m], value(f"sheds.{m}", number, "secretion"))
+            for m, number in entry.sheds.items()
+            if m in index
+        ),
+        spills=tuple(
+            (index[m], value(f"spills.{m}", number, "molecules"))
+            for m, number in entry.spills.items()
+            if m in index
+        ),
+    )
