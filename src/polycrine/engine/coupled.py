@@ -17,6 +17,7 @@ from polycrine.engine.exchange import Exchange, attempt, misplaced
 from polycrine.engine.fields import CYCLES, HALVED, UNSOLVED
 from polycrine.engine.life import live
 from polycrine.engine.tissue import Tissue
+from polycrine.network.places import LOST, SHED
 from polycrine.network.tissue import MOLECULES
 
 Floats = NDArray[np.float64]
@@ -87,8 +88,8 @@ def _accept(tissue: Tissue, found: Exchange, dt: float) -> None:
         batch.held = batch.held + found.eaten[k]
     volume = tissue.space.volume * MOLECULES
     lost = tissue.space.loss * tissue.space.fluid_fraction * found.mean.sum(axis=(1, 2, 3))
-    tissue.book("lost in tissue", lost * volume * dt)
-    tissue.book("shed by bacteria", found.shed.sum(axis=(1, 2, 3)) * MOLECULES * dt)
+    tissue.book(LOST, -lost * volume * dt)
+    tissue.book(SHED, found.shed.sum(axis=(1, 2, 3)) * MOLECULES * dt)
     tissue.note("steps")
     tissue.note("sweeps", found.sweeps)
     tissue.note("cycles", float(found.told[:, CYCLES].sum()))

@@ -9,6 +9,7 @@ from polycrine.engine.fields import TOLD, advance_field, make_room
 from polycrine.engine.kernel import deposit, kernel_width, lattice_green, place_kernels, sample
 from polycrine.engine.motion import gradient_at, shown, turn, walk
 from polycrine.engine.tissue import Tissue
+from polycrine.network.places import BROUGHT, DIED, SPILLED
 from polycrine.network.tissue import MOLECULES
 
 Floats = NDArray[np.float64]
@@ -87,7 +88,7 @@ def _die(tissue: Tissue, batch: Batch, tick: int) -> None:
         return
     chance = -np.expm1(-np.log(2) * tissue.settings.tick / batch.kind.lifetime)
     draws = np.array([uniform(tissue.seed, i, tick, LIFE) for i in batch.ids])
-    remove(tissue, batch, draws < chance, "lost with cells that died")
+    remove(tissue, batch, draws < chance, DIED)
 
 
 def remove(tissue: Tissue, batch: Batch, dead: NDArray[np.bool_], process: str) -> None:
@@ -121,7 +122,7 @@ def _admit(tissue: Tissue, batch: Batch, key: str, doors: Floats, tick: int) -> 
     state = tissue.blood_state(key, batch)
     batch.add(ids, position, state, 2.0**-6)
     contents = tissue.contents(batch, state[None])
-    tissue.book("brought by cells", contents * len(doors))
+    tissue.book(BROUGHT, contents * len(doors))
     tissue.note(f"{batch.kind.key} entered", len(doors))
     tissue.leukocytes[key] = max(tissue.leukocytes[key] - len(doors) * tissue.space.scale, 0.0)
 
@@ -226,6 +227,6 @@ def injure(tissue: Tissue, radius: float) -> None:
             tissue.fields[molecule] += spilt / fluid
             amounts = np.zeros(len(space.fluid))
             amounts[molecule] = content * dead.sum()
-            tissue.book("spilled by torn cells", amounts)
-        remove(tissue, batch, dead, "lost with cells that died")
+            tissue.book(SPILLED, amounts)
+        remove(tissue, batch, dead, DIED)
         locate(tissue, batch)

@@ -23,7 +23,8 @@ class Settings:
     step: share of a molecule, beyond `level` (pM), that a step may misplace; coupling: share of
     what is exchanged on which cells and field may differ; solver: residual of a solve; relative
     and absolute: of the cells' networks; longest: largest step (min), which is also the grid of
-    all steps; tick: time between moves (min); sweeps and cycles: most that are tried.
+    all steps; after_event: step after a dose; tick: time between moves (min); sweeps and cycles:
+    most that are tried.
     """
 
     step: float = 3e-3
@@ -34,6 +35,7 @@ class Settings:
     absolute: float = 1e-4
     longest: float = 2.0
     shortest: float = 2.0**-10
+    after_event: float = 2.0**-4
     tick: float = 0.5
     sweeps: int = 8
     cycles: int = 60

@@ -19,7 +19,7 @@ import numpy as np
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
-from polycrine.model.model import Give, Link, Model, Stirred, Tissue
+from polycrine.model.model import Give, Infect, Link, Model, Stirred, Tissue
 from polycrine.model.programs import Program, load_program
 from polycrine.network.barriers import Wall, exchange, molecular_radius
 from polycrine.network.builder import LEDGER, Builder, author_number
@@ -29,6 +29,9 @@ from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"
 ANTIGEN = "antigen"
+LOST, SHED, SPILLED = "lost in tissue", "shed by bacteria", "spilled by torn cells"
+BROUGHT, DIED, OWED = "brought by cells", "lost with cells that died", "owed to the fluid"
+TISSUE_BOOKS = (LOST, SHED, SPILLED, BROUGHT, DIED, OWED)
 
 
 def to_network(model: Model) -> Network:
@@ -108,7 +111,19 @@ class NetworkWriter:
                 CellWriter(self.build, key, group.program, self._stirred(key)).write()
         if self.model.plasma is not None:
             self._body(self.model.plasma)
+        if self.model.tissue is not None and not without_tissue:
+            self._only_in_space(self.model.tissue)
         return self.build.network()
+
+    def _only_in_space(self, tissue: str) -> None:
+        """Bacteria and accounts that a tissue has in space; stirred, nothing changes them."""
+        for microbe in microbes_of(self.model):
+            self.build.add(f"{identifier(tissue)}.{identifier(microbe)}", "bacteria", scale=0.0)
+        for molecule in self.model.molecules:
+            for process in TISSUE_BOOKS:
+                account = f"{LEDGER}.{identifier(molecule)}.{identifier(process)}"
+                if account not in self.build.species:
+                    self.build.add(account, "pmol", scale=0.0)
 
     def write_cell(self, key: str) -> Network:
         """One cell: the surroundings are parameters, what it gives and takes is counted."""
@@ -172,7 +187,7 @@ class NetworkWriter:
                 build.react(f"{rate}/{volume}", {name: "1"}, "given")
             if isinstance(self.model.places[key], Tissue) and self.tissue_loss(molecule) > 0:
                 loss = build.constant(f"{name}.loss", self.tissue_loss(molecule))
-                build.react(f"{loss}*{name}", {name: "-1"}, f"lost in {key}")
+                build.react(f"{loss}*{name}", {name: "-1"}, LOST)
         for molecule in self.complexes:
             contents = self.known.contents(molecule)
             build.add(f"{place}.{identifier(molecule)}", "pM", contents=contents, pmol=volume)
@@ -324,6 +339,12 @@ class NetworkWriter:
         if isinstance(place_of, Tissue):
             total += self.tissue_loss(molecule) * self.volumes[place]
         return total
+
+
+def microbes_of(model: Model) -> list[str]:
+    """The pathogens that the events of a model bring in, in their order."""
+    events = (*model.events, *(e for arm in model.arms.values() for e in arm))
+    return list(dict.fromkeys(event.bacteria for event in events if isinstance(event, Infect)))
 
 
 def _volume_text(model: Model, place: Stirred) -> str:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from polycrine.catalogue.library import catalogue
-from polycrine.model.model import Block, Give, KnockOut, Model, Observation
+from polycrine.model.model import Block, Give, Infect, Injure, KnockOut, Model, Observation, Stirred
 from polycrine.network.builder import LEDGER
 from polycrine.network.network import Network, identifier
 from polycrine.units import quantity
@@ -46,10 +46,12 @@ def make_schedule(model: Model, network: Network, after: float | None, end: floa
     first = [0.0] if after is None else []
     start = after or 0.0
     observed = {*first, *observation_times(model, start, end)}
+    local = {quantity(e.at, "duration") for e in model.events if isinstance(e, Infect | Injure)}
     actions = [a for a in _actions(model, network) if start < a.time <= end or a.time in first]
     return [
         Stop(time, time in observed, tuple(a for a in actions if a.time == time))
-        for time in sorted(observed | {action.time for action in actions})
+        for time in sorted(observed | {action.time for action in actions} | local)
+        if start < time <= end or time in first
     ]
 
 
@@ -81,7 +83,8 @@ def _doses(
 ) -> list[Action]:
     """The boluses of an event as actions; its infusions are added to `infusions` by parameter."""
     form = catalogue().active_form(event.give)
-    place = identifier(event.into or model.plasma or next(iter(model.places)))
+    stirred = (key for key, place in model.places.items() if isinstance(place, Stirred))
+    place = identifier(event.into or model.plasma or next(stirred))
     name = f"{place}.{identifier(event.give)}"
     volume = network.values[network.parameter_index(f"{place}.volume")]
     weight = quantity(model.body.weight, "body mass") if model.body else None

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import catalogue
-from polycrine.model.model import Infect, Model, Tissue
+from polycrine.model.model import Model, Tissue
 from polycrine.network.barriers import free_diffusion, molecular_radius
 from polycrine.network.cells import molecule_gate
 from polycrine.network.network import Network, identifier
-from polycrine.network.places import ANTIGEN, NetworkWriter, to_cell
+from polycrine.network.places import ANTIGEN, NetworkWriter, microbes_of, to_cell
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 Floats = NDArray[np.float64]
@@ -305,8 +305,7 @@ def _ports(network: Network, own: str, place: str, index: dict[str, int]) -> Por
 
 
 def _microbes(model: Model, writer: NetworkWriter, index: dict[str, int]) -> Microbes | None:
-    events = (*model.events, *(e for arm in model.arms.values() for e in arm))
-    keys = [event.bacteria for event in events if isinstance(event, Infect)]
+    keys = microbes_of(model)
     if not keys:
         return None
     entry, build = writer.known.microbes[keys[0]], writer.build

@@ -5,6 +5,7 @@ import xarray as xr
 
 from polycrine.readouts.panel import contents_of
 
+SOURCES = ("at start", "given", "made", "shed", "spilled", "brought")
 Books = dict[str, dict[str, float]]
 
 
@@ -15,6 +16,7 @@ def ledger(states: xr.Dataset) -> pd.DataFrame:
     `lost inside ...`; `left` (in fluids and on or in cells) and `error`, which is the difference.
     """
     start, end = states.value.values[:, 0, :], states.value.values[:, -1, :]
+    held = states.pmol.broadcast_like(states.value).transpose(*states.value.dims).values
     rows = []
     for s, sample in enumerate(states.sample.values):
         books: dict[str, dict[str, float]] = {}
@@ -27,13 +29,13 @@ def ledger(states: xr.Dataset) -> pd.DataFrame:
             if name.startswith("ledger."):
                 process = name.split(".")[2].replace("_", " ")
                 book(str(states.molecule.values[k]), process, float(end[s, k]))
-            pmol = float(states.pmol.values[k])
+            first, last = held[s, 0, k] * start[s, k], held[s, -1, k] * end[s, k]
             for molecule, count in contents_of(states, k).items():
-                book(molecule, "at start", count * pmol * float(start[s, k]))
-                book(molecule, "left", count * pmol * float(end[s, k]))
+                book(molecule, "at start", count * float(first))
+                book(molecule, "left", count * float(last))
         for molecule, page in books.items():
             page["error"] = sum(page.values()) - 2 * page["left"]
-            came = sum(v for p, v in page.items() if p.startswith(("at start", "given", "made")))
+            came = sum(v for p, v in page.items() if p.startswith(SOURCES))
             for process, pmol in page.items():
                 share = abs(pmol) / came if came else 0.0
                 rows.append((sample, molecule, process, pmol, share))

@@ -1,14 +1,15 @@
 """A run as it is kept: states over time, tables, and the text of what was run.
 
 Folder (format 1): `run.json`, `model.resolved.yaml`, `panel.csv`, `reads.csv`, `ledger.csv`,
-`numbers.csv`, `states.zarr` (every variable at every observed time), `checkpoints/`, `figures/`,
-`report.html`, `log.jsonl`. Nothing in it is overwritten; an unfinished run is `NAME.partial`.
+`numbers.csv`, `states.zarr` (every variable at every observed time), with a tissue `tissue.zarr`
+(fields and cells), `checkpoints/`, `figures/`, `report.html`, `log.jsonl`. Nothing in it is
+overwritten; an unfinished run is `NAME.partial`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class Run:
     """One run of one or more arms (`sample`), in memory or read from its folder.
 
     states: dataset with `value` over sample, time (min) and species; `unit` and `contents` are
-    coordinates of species. info: versions, seed, status and step counts, as in run.json.
+    coordinates of species. tissue: pictures of fields (pM; sample, frame, fluid, z, y, x) and rows
+    of cells, read when they are used. info: versions, seed, status and step counts, as in run.json.
     """
 
     info: dict[str, Any]
@@ -34,6 +36,7 @@ class Run:
     states: xr.Dataset
     tables: dict[str, pd.DataFrame]
     folder: Path | None = None
+    tissue: xr.Dataset | None = None
 
     @property
     def samples(self) -> list[str]:
@@ -64,7 +67,9 @@ class Run:
         for name in TABLES:
             self.tables[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
         self.states.to_zarr(folder / "states.zarr", mode="w-", consolidated=False)
-        return Run(self.info, self.model_text, self.states, self.tables, folder)
+        if self.tissue is not None:
+            self.tissue.to_zarr(folder / "tissue.zarr", mode="w-", consolidated=False)
+        return replace(self, folder=folder)
 
 
 def load_run(folder: str | Path) -> Run:
@@ -81,4 +86,7 @@ def load_run(folder: str | Path) -> Run:
     }
     states = xr.open_zarr(folder / "states.zarr", consolidated=False)
     text = (folder / "model.resolved.yaml").read_text("utf-8")
-    return Run(info, text, states, tables, folder)
+    tissue = None
+    if (folder / "tissue.zarr").is_dir():
+        tissue = xr.open_zarr(folder / "tissue.zarr", consolidated=False)
+    return Run(info, text, states, tables, folder, tissue)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time as clock
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,9 +22,11 @@ from polycrine.network.builder import LEDGER
 from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import REST, held_species, to_network
-from polycrine.network.schedule import knocked_out, make_schedule, observation_times
+from polycrine.network.schedule import Stop, knocked_out, make_schedule, observation_times
 from polycrine.results.run import Run
-from polycrine.runs.tables import dataset, tables
+from polycrine.runs.course import Course, pack, run_course, unpack
+from polycrine.runs.tables import dataset, pictures, tables
+from polycrine.runs.tissue import Parts, settled_tissue
 from polycrine.units import quantity
 
 UNTREATED = "untreated"
@@ -49,12 +51,17 @@ class Stopped(PolycrineError):
 
 @dataclass
 class UnderWay:
-    """A run on its way: one network, and where each arm stands."""
+    """A run on its way: one network, and where each arm stands.
+
+    parts and courses: of a model with a tissue; its members then hold what is seen of the arms.
+    """
 
     model: Model
     network: Network
     code: Code
     members: dict[str, Member]
+    parts: Parts | None = None
+    courses: dict[str, Course] = field(default_factory=dict)
 
     @property
     def time(self) -> float:
@@ -114,7 +121,20 @@ def prepare(model: Model, samples: list[str], watch: Watch) -> UnderWay:
     code = compile_network(network, lambda text: watch.report(0.0, text))
     watch.report(0.0, "letting the healthy cells settle")
     arms = {sample: settled(model.with_arm(sample), network, code) for sample in samples}
-    return UnderWay(model, network, code, arms)
+    run = UnderWay(model, network, code, arms)
+    _into_space(run, watch)
+    return run
+
+
+def _into_space(run: UnderWay, watch: Watch) -> None:
+    """Where a model has a tissue, each arm's own one, from its settled member."""
+    if run.model.tissue is None:
+        return
+    run.parts = Parts(run.model, lambda text: watch.report(0.0, text))
+    for sample, member in run.members.items():
+        model = run.model.with_arm(sample)
+        tissue = settled_tissue(model, run.network, member, run.parts)
+        run.courses[sample] = Course(tissue, member)
 
 
 def settled(model: Model, network: Network, code: Code) -> Member:
@@ -170,14 +190,18 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
         (partial / "model.resolved.yaml").write_text(write_model(run.model), "utf-8")
     _log(partial, "started", arms=list(run.members), at_h=start / 60, to_h=end / 60)
     schedules = []
+    timed = run.parts.stirred if run.parts else run.network
     for sample, member in run.members.items():
         after = member.time if member.times else None
-        schedules.append(make_schedule(run.model.with_arm(sample), run.network, after, end))
+        schedules.append(make_schedule(run.model.with_arm(sample), timed, after, end))
     members = list(run.members.values())
     scales, tolerances = run.network.scales, tolerances_of(run.model)
     saved = clock.monotonic()
     for until in np.linspace(start, end, CHUNKS + 1)[1:].tolist():
-        run_stops(run.code, members, schedules, scales, tolerances, until)
+        if run.courses:
+            _run_courses(run, schedules, until)
+        else:
+            run_stops(run.code, members, schedules, scales, tolerances, until)
         failed = {sample: m for sample, m in run.members.items() if m.status != DONE}
         if failed:
             told = [f"{key}: at {m.time / 60:.3f} h it {m.message}" for key, m in failed.items()]
@@ -194,9 +218,19 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
     return finished if out is None else _store(run, finished, out)
 
 
+def _run_courses(run: UnderWay, schedules: list[list[Stop]], until: float) -> None:
+    for (sample, course), stops in zip(run.courses.items(), schedules, strict=True):
+        try:
+            run_course(course, run.model.with_arm(sample), run.network, stops, until)
+        except FloatingPointError as error:
+            rule = f"{sample}: at {course.tissue.time / 60:.3f} h {error}"
+            raise NumericsError(rule) from error
+
+
 def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
-    states = dataset(run.network, run.members)
+    states = dataset(run.network, run.members, run.courses)
     steps = {sample: m.counts.astype(int).tolist() for sample, m in run.members.items()}
+    logs = {sample: course.tissue.log for sample, course in run.courses.items()}
     info = {
         "name": run.model.name,
         "status": "done",
@@ -209,9 +243,11 @@ def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
         "parent": parent,
         "equations": run.network.digest[:8],
         "steps accepted, rejected": steps,
+        **({"tissue": logs} if logs else {}),
         "tolerances": asdict(tolerances_of(run.model)),
     }
-    return Run(info, write_model(run.model), states, tables(run.model, run.network, states))
+    frames = tables(run.model, run.network, states)
+    return Run(info, write_model(run.model), states, frames, tissue=pictures(run.courses))
 
 
 def _store(run: UnderWay, finished: Run, out: Path) -> Run:
@@ -221,7 +257,7 @@ def _store(run: UnderWay, finished: Run, out: Path) -> Run:
     (partial / "figures").mkdir(exist_ok=True)
     finished.save(partial)
     partial.rename(out)
-    return Run(finished.info, finished.model_text, finished.states, finished.tables, out)
+    return replace(finished, folder=out)
 
 
 def _log(partial: Path | None, event: str, **facts: object) -> None:
@@ -253,6 +289,8 @@ def save_checkpoint(run: UnderWay, folder: Path) -> None:
     """Everything that decides how the run goes on, and all that was observed so far."""
     scratch, members = folder / "checkpoints" / "writing.npz", run.members.values()
     arrays = {part: np.array([getattr(member, part) for member in members]) for part in KEPT}
+    for k, course in enumerate(run.courses.values()):
+        arrays |= {f"tissue.{k}.{name}": value for name, value in pack(course).items()}
     np.savez_compressed(scratch, allow_pickle=False, samples=np.array(list(run.members)), **arrays)
     scratch.replace(scratch.with_name("latest.npz"))
 
@@ -291,4 +329,9 @@ def _restore(model: Model, stored: Path, watch: Watch) -> UnderWay:
         str(sample): Member(**{part: kept[part][k] for part in KEPT})
         for k, sample in enumerate(kept["samples"])
     }
-    return UnderWay(model, network, code, members)
+    run = UnderWay(model, network, code, members)
+    _into_space(run, watch)
+    for k, course in enumerate(run.courses.values()):
+        own = f"tissue.{k}."
+        unpack(course, {n.removeprefix(own): v for n, v in kept.items() if n.startswith(own)})
+    return run

@@ -1,24 +1,28 @@
 """States of a run -> dataset and tables."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from polycrine.engine.stirred import Member
-from polycrine.model.model import Count, Model, Panel, Read
+from polycrine.model.model import Count, Model, Panel, Picture, Read
 from polycrine.network.builder import LEDGER
 from polycrine.network.network import Network, evaluate_assignment, identifier
 from polycrine.network.schedule import observation_times
 from polycrine.readouts.ledger import ledger
 from polycrine.readouts.panel import panel
+from polycrine.runs.course import CELL_COLUMNS, Course
 
 PANEL = ("sample", "time_h", "place", "analyte", "value", "unit", "flag")
 READS = ("sample", "time_h", "cell", "species", "value", "unit")
 
 
-def dataset(network: Network, members: Mapping[str, Member]) -> xr.Dataset:
+def dataset(
+    network: Network, members: Mapping[str, Member], courses: Mapping[str, Course]
+) -> xr.Dataset:
     """Every variable at every observed time, with what is needed to read it without a model."""
     names = {identifier(name): name for s in network.species for name, _ in s.contents}
     parts = [s.name.split(".") for s in network.species]
@@ -32,10 +36,56 @@ def dataset(network: Network, members: Mapping[str, Member]) -> xr.Dataset:
     pmol = [_value(network, s.pmol) if s.pmol else 0.0 for s in network.species]
     states = np.array([member.states for member in members.values()])
     times = next(iter(members.values())).times
+    values: dict[str, Any] = {"value": (("sample", "time", "species"), states)}
+    values["pmol"] = ("species", pmol)
+    if courses:
+        values["pmol"] = (values["value"][0], np.array([c.pmol for c in courses.values()]))
+        values["count"] = (("sample", "time", "cell"), [c.counts for c in courses.values()])
+        kinds = next(iter(courses.values())).tissue.space.kinds
+        coords["cell"] = ("cell", np.array([kind.key for kind in kinds], dtype=object))
     return xr.Dataset(
-        {"value": (("sample", "time", "species"), states), "pmol": ("species", pmol)},
+        values,
         coords={"sample": np.array(list(members), dtype=object), "time": times, **coords},
         attrs={"format": 1, "time": "min", "pmol": "pmol of contents in one unit of a species"},
+    )
+
+
+def pictures(courses: Mapping[str, Course]) -> xr.Dataset | None:
+    """Fields and cells of every arm at each picture; None without a tissue or without pictures."""
+    if not courses or not any(course.frames for course in courses.values()):
+        return None
+    space = next(iter(courses.values())).tissue.space
+    bacteria = [space.microbes.key] if space.microbes else ["bacteria"]
+    rows = [(s, f, r) for s, c in enumerate(courses.values()) for f, r in enumerate(c.cells)]
+    cells = np.concatenate([r for _, _, r in rows])
+    owner = {
+        "cell_sample": np.concatenate([np.full(len(r), s) for s, _, r in rows]),
+        "cell_frame": np.concatenate([np.full(len(r), f) for _, f, r in rows]),
+    }
+    owner |= {f"cell_{name}": cells[:, k] for k, name in enumerate(CELL_COLUMNS)}
+    for name in ("cell_id", "cell_kind"):
+        owner[name] = owner[name].astype(np.int64)
+    fields = np.array([course.pictures for course in courses.values()])
+    return xr.Dataset(
+        {
+            "field": (("sample", "frame", "fluid", "z", "y", "x"), fields),
+            **{name: ("row", column) for name, column in owner.items()},
+            "radius": ("kind", [kind.radius for kind in space.kinds]),
+        },
+        coords={
+            "sample": np.array(list(courses), dtype=object),
+            "frame": next(iter(courses.values())).frames,
+            "fluid": np.array([*space.fluid, *bacteria], dtype=object),
+            "kind": np.array([kind.key for kind in space.kinds], dtype=object),
+        },
+        attrs={
+            "format": 1,
+            "place": space.key,
+            "voxel": space.voxel,
+            "frame": "min",
+            "field": "pM; bacteria: in a voxel",
+            "cells": "um; NFkB: uM in the nucleus; held: bacteria inside",
+        },
     )
 
 
@@ -45,6 +95,8 @@ def tables(model: Model, network: Network, states: xr.Dataset) -> dict[str, pd.D
     for wish in model.observe:
         times = {0.0, *observation_times(model, 0.0, float(states.time[-1]), wish)}
         kept = states.sel(time=[time for time in states.time.values if time in times])
+        if isinstance(wish, Picture):
+            continue
         if isinstance(wish, Panel):
             frames["panel"].append(panel(kept, wish.panel, model.molecules))
         else:
@@ -64,6 +116,12 @@ def numbers(network: Network) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna({"source": ""})
 
 
+def _bacteria(network: Network, name: str) -> int:
+    """The species that counts bacteria in the tissue."""
+    names = [species.name for species in network.species]
+    return next(k for k, own in enumerate(names) if own.endswith(f".{identifier(name)}"))
+
+
 def _value(network: Network, parameter: str) -> float:
     return float(network.values[network.parameter_index(parameter)])
 
@@ -73,7 +131,12 @@ def _read(wish: Read | Count, network: Network, states: xr.Dataset, k: int) -> p
     values = states.value.values[k]
     if isinstance(wish, Count):
         cell, species, unit = wish.count, "count", "cells"
-        seen = np.full(len(values), _value(network, f"{identifier(cell)}.count"))
+        if "count" in states and cell in states.cell.values:
+            seen = states["count"].sel(cell=cell).values[k]
+        elif f"{identifier(cell)}.count" in {p.name for p in network.parameters}:
+            seen = np.full(len(values), _value(network, f"{identifier(cell)}.count"))
+        else:
+            seen, unit = values[:, _bacteria(network, cell)], "bacteria"
     else:
         cell, species = wish.place, wish.read
         name = f"{identifier(cell)}.{identifier(species)}"

@@ -1,5 +1,7 @@
 """A tissue run: from a settled body to a tissue in space, and its events."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from polycrine.engine.cells import Batch, make_batch
@@ -19,9 +21,7 @@ FIRST_CELL_STEP = 2.0**-6
 TRIES = 200
 
 
-def settled_tissue(
-    model: Model, network: Network, member: Member, parts: "Parts", seed: int
-) -> Tissue:
+def settled_tissue(model: Model, network: Network, member: Member, parts: "Parts") -> Tissue:
     """The tissue of a model at rest, its cells where chance puts them.
 
     network and member: the whole model, stirred, in which everything has settled.
@@ -29,7 +29,7 @@ def settled_tissue(
     space, code = parts.space, parts.codes
     place = identifier(space.key)
     start = np.array([member.state[network.index(f"{place}.{identifier(m)}")] for m in space.fluid])
-    tissue = make_tissue(space, Settings(), seed, start)
+    tissue = make_tissue(space, Settings(), model.run.seed, start)
     tissue.bath = _bath(model, parts, network, member)
     for kind in space.kinds:
         state, parameters = _taken_over(kind.network, network, member)
@@ -53,12 +53,12 @@ def settled_tissue(
 class Parts:
     """The networks of a model with a tissue, compiled: the stirred places and each kind of cell."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, say: Callable[[str], None]) -> None:
         self.space: Space = to_space(model)
         self.stirred = to_stirred(model)
-        self.code = compile_network(self.stirred)
+        self.code = compile_network(self.stirred, say)
         self.codes: dict[str, Code] = {
-            kind.key: compile_network(kind.network) for kind in self.space.kinds
+            kind.key: compile_network(kind.network, say) for kind in self.space.kinds
         }
 
 
@@ -149,6 +149,7 @@ def events_at(model: Model, time: float) -> list[Infect | Injure]:
 def happen(tissue: Tissue, model: Model) -> None:
     """Infections and injuries that are due now; parameters that events of the blood have set."""
     for event in events_at(model, tissue.time):
+        tissue.step = min(tissue.step, tissue.settings.after_event)
         if isinstance(event, Infect):
             infect(tissue, quantity(event.count, "number"))
         else:
