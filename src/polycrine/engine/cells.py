@@ -32,8 +32,10 @@ class Batch:
     """Cells of one kind: everything that decides how they go on, one row per cell.
 
     position (z, y, x; um) and heading; state of each network and its proposed step (min); left:
-    molecules that the field still owes or is owed; q and u offered last, with c_s; held: bacteria
-    inside; antigen: what it is shown; parameters: shared by all cells of the kind.
+    molecules that the field still owes or is owed; q and u offered last, with c_s (surface) and the
+    level at the begin of that step (base); held: bacteria
+    inside; antigen: what it is shown; origin: molecules on its receptors by port and sender;
+    spell: length of the last step (min); parameters: shared by all cells of the kind.
     """
 
     kind: Kind
@@ -50,8 +52,11 @@ class Batch:
     q: Floats
     u: Floats
     surface: Floats
+    base: Floats
     held: Floats
     antigen: Floats
+    origin: Floats
+    spell: float = 1.0
     at: Ints = field(default_factory=lambda: np.zeros((0, 3, 5), dtype=np.int64))
     weight: Floats = field(default_factory=lambda: np.zeros((0, 3, 5)))
     gamma: Floats = field(default_factory=lambda: np.zeros(0))
@@ -86,11 +91,15 @@ class Batch:
 
 
 ROWS = (
-    "ids", "position", "heading", "state", "step", "left", "q", "u", "surface", "held", "antigen"
+    "ids", "position", "heading", "state", "step", "left", "q", "u", "surface", "base", "held",
+    "antigen",
+    "origin",
 )  # fmt: skip
 
 
-def make_batch(kind: Kind, code: Code, parameters: Floats, resting: Floats) -> Batch:
+def make_batch(
+    kind: Kind, code: Code, parameters: Floats, resting: Floats, senders: int = 1
+) -> Batch:
     """An empty batch of cells that come to be in the state `resting`."""
     species, ports = len(kind.network.species), len(kind.ports.molecule)
     none: dict[str, Any] = {
@@ -103,8 +112,10 @@ def make_batch(kind: Kind, code: Code, parameters: Floats, resting: Floats) -> B
         "q": np.zeros((0, ports)),
         "u": np.zeros((0, ports)),
         "surface": np.zeros((0, ports)),
+        "base": np.zeros((0, ports)),
         "held": np.zeros(0),
         "antigen": np.zeros(0),
+        "origin": np.zeros((0, ports, senders)),
     }
     return Batch(kind, code, parameters.copy(), kind.network.scales, resting, **none)
 

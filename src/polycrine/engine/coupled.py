@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from polycrine.engine.attribution import attribute
 from polycrine.engine.binding import bind
 from polycrine.engine.exchange import Exchange, attempt, misplaced
 from polycrine.engine.fields import CYCLES, HALVED, UNSOLVED
@@ -34,7 +35,7 @@ def advance(tissue: Tissue, until: float, pool: ThreadPoolExecutor) -> None:
         dt = min(tissue.step, settings.longest)
         while tissue.time % dt != 0.0 or tissue.time + dt > until:
             dt /= 2
-        kept = tissue.fields.copy()
+        kept = tissue.fields.copy(), tissue.tags.copy()
         koff, kon = space.koff, space.kon * tissue.binding()
         try:
             bind_all(tissue, kon, koff, dt / 2, pool)
@@ -46,11 +47,13 @@ def advance(tissue: Tissue, until: float, pool: ThreadPoolExecutor) -> None:
         except FloatingPointError as error:
             wrong, failure = np.inf, error
         if wrong > settings.step and dt > settings.shortest:
-            tissue.fields, tissue.step = kept, dt / 2
+            (tissue.fields, tissue.tags), tissue.step = kept, dt / 2
             tissue.note("steps repeated")
             continue
         if failure is not None:
             raise failure
+        if len(tissue.tags):
+            attribute(found, dt)
         _accept(tissue, found, dt)
         bind_all(tissue, kon, koff, dt / 2, pool)
         first, last = tissue.time / settings.tick, (tissue.time + dt) / settings.tick
@@ -66,10 +69,12 @@ def bind_all(
 ) -> None:
     """Let soluble partners react in every voxel, slabs of voxels side by side."""
     flat = tissue.fields.reshape(len(tissue.fields), -1)
+    tags = tissue.tags.reshape(len(tissue.tags), -1)
     edges = np.linspace(0, flat.shape[1], SLABS + 1).astype(int)
 
     def work(slab: int) -> None:
-        bind(flat[:, edges[slab] : edges[slab + 1]], tissue.space.parts, kon, koff, dt)
+        part = slice(edges[slab], edges[slab + 1])
+        bind(flat[:, part], tags[:, part], tissue.row_of, tissue.space.parts, kon, koff, dt)
 
     if len(kon):
         list(pool.map(work, range(SLABS)))
@@ -79,13 +84,16 @@ def _accept(tissue: Tissue, found: Exchange, dt: float) -> None:
     """Take over what an attempt found."""
     tissue.fields, tissue.bacteria = found.fields, found.grown
     if tissue.bath is not None and found.member is not None:
-        tissue.bath.member = found.member
+        bath = tissue.bath
+        bath.slope = (found.member.state - bath.member.state)[bath.level] / dt
+        bath.member = found.member
     for k, batch in enumerate(tissue.batches):
         own = found.answers[k]
         got = (own.q - own.u * found.surface[k]) * (MOLECULES * dt)
         batch.state, batch.step, batch.q, batch.u = own.state, own.step, own.q, own.u
+        batch.base = found.base[k]
         batch.surface, batch.left = found.surface[k], batch.left + own.given - got
-        batch.held = batch.held + found.eaten[k]
+        batch.held, batch.spell = batch.held + found.eaten[k], dt
     volume = tissue.space.volume * MOLECULES
     lost = tissue.space.loss * tissue.space.fluid_fraction * found.mean.sum(axis=(1, 2, 3))
     tissue.book(LOST, -lost * volume * dt)

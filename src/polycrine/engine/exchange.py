@@ -1,14 +1,13 @@
 """The exchange between cells, fields and blood over one step, swept until they agree."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.engine.cells import Answer, Batch, answer
-from polycrine.engine.fields import HELD, TOLD, WRONG, advance_field, make_room
-from polycrine.engine.kernel import deposit, sample
+from polycrine.engine.fields import HELD, TOLD, WRONG, advance_fields, make_room
+from polycrine.engine.kernel import deposit_all, sample_all
 from polycrine.engine.life import grow
 from polycrine.engine.rosenbrock import DONE
 from polycrine.engine.stirred import Member, advance_member
@@ -17,7 +16,9 @@ from polycrine.network.tissue import MOLECULES
 from polycrine.units import CUBIC_MICROMETRE
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 MOST_STEPS = 10_000
+STRANDS = 8
 TRACE = 1e-6  # pM or molecules below which a relative difference does not matter
 LUMPED = 0.06  # by how much a kernel's uptake, lumped on the diagonal, is felt too little
 
@@ -32,12 +33,21 @@ class Exchange:
         self.fields, self.mean = tissue.fields.copy(), np.empty_like(tissue.fields)
         self.told = np.zeros((len(space.fluid), TOLD))
         self.near = [self._near(batch) for batch in tissue.batches]
-        self.answers: list[Answer] = []
         self.surface: list[Floats] = []
+        self.base: list[Floats] = []
+        self.loss = np.empty_like(tissue.fields)
+        self.lines: list[tuple[Floats, Floats, Floats]] = []
+        self.blood = np.zeros(len(space.fluid))
         self.member: Member | None = None
         self.sweeps = 0
         self.opening = self._opening()
-        self.grown, self.eaten, self.shed = grow(tissue, dt)
+        self.shed = np.zeros_like(tissue.fields)
+        self.grown, self.eaten = tissue.bacteria, [np.zeros(b.count) for b in tissue.batches]
+        # the line that was offered last
+        self.answers = [
+            Answer(b.state, b.step, b.q.copy(), b.u.copy(), np.zeros_like(b.q))
+            for b in tissue.batches
+        ]
 
     def _near(self, batch: Batch) -> Floats:
         """G of each cell and exchanged molecule, in min/um^3."""
@@ -65,39 +75,58 @@ class Exchange:
         load = u * batch.gamma[:, None] / face
         return q, u, 1 + LUMPED * load / (1 + load)
 
+    def walls(self) -> Floats:
+        """What voxels lose of each molecule other than to cells and neighbours (um^3/min)."""
+        space = self.tissue.space
+        decay = space.volume * space.fluid_fraction * space.loss
+        vessels = space.volume * space.back[:, None, None, None] * self.opening
+        return np.asarray(vessels + decay[:, None, None, None])
+
+    def offer(self) -> None:
+        """Spread the lines of all cells over the voxels: losses, and what they give by batch."""
+        self.lines = [self.lined(k) for k in range(len(self.tissue.batches))]
+        self.loss = self.walls()
+        for batch, (_, u, share) in zip(self.tissue.batches, self.lines, strict=True):
+            kernel = (batch.at, batch.weight, batch.width)
+            deposit_all(self.loss, u * share, batch.kind.ports.molecule, *kernel)
+
     def solve(self, blood: Floats) -> None:
         """Advance every field over the step with what the cells offer now."""
-        space = self.tissue.space
-        lines = [self.lined(k) for k in range(len(self.tissue.batches))]
+        self.offer()
+        space, self.blood = self.tissue.space, blood
+        into = space.volume * (space.into * blood)
+        source = into[:, None, None, None] * self.opening + self.shed
+        for batch, (q, _, _) in zip(self.tissue.batches, self.lines, strict=True):
+            kernel = (batch.at, batch.weight, batch.width)
+            deposit_all(source, q, batch.kind.ports.molecule, *kernel)
+        self.fields[:] = self.tissue.fields
+        owner = np.arange(len(space.fluid))
+        tolerance = self.tissue.settings.solver
+        self.advance(self.fields, owner, source, tolerance, self.mean, self.told)
 
-        def work(molecule: int) -> None:
-            through = space.volume * self.opening
-            loss = through * space.back[molecule]
-            loss += space.volume * space.fluid_fraction * space.loss[molecule]
-            source = through * (space.into[molecule] * blood[molecule]) + self.shed[molecule]
-            for batch, (q, u, share) in zip(self.tissue.batches, lines, strict=True):
-                for column in np.flatnonzero(batch.kind.ports.molecule == molecule):
-                    deposit(source, q[:, column].copy(), batch.at, batch.weight, batch.width)
-                    taken = u[:, column] * share[:, column]
-                    deposit(loss, taken, batch.at, batch.weight, batch.width)
-            face = self.face[molecule]
-            self.fields[molecule] = self.tissue.fields[molecule]
-            advance_field(
-                self.fields[molecule], loss / face, source / face,
-                space.fluid_fraction * space.volume / face, self.dt, self.tissue.grid,
-                make_room(self.tissue.grid), self.tissue.settings.solver,
-                self.tissue.settings.cycles, self.mean[molecule], self.told[molecule],
+    def advance(
+        self, fields: Floats, owner: Ints, source: Floats, tolerance: float, mean: Floats,
+        told: Floats
+    ) -> None:  # fmt: skip
+        """Advance fields (or parts of those of `owner`) over the step, side by side."""
+        space, settings, grid = self.tissue.space, self.tissue.settings, self.tissue.grid
+        capacity = space.fluid_fraction * space.volume
+
+        def work(first: int) -> None:
+            chosen = np.arange(first, len(fields), STRANDS)
+            advance_fields(
+                fields, chosen, owner, self.loss, source, self.face, capacity, self.dt, grid,
+                make_room(grid), tolerance, settings.cycles, mean, told,
             )  # fmt: skip
 
-        list(self.pool.map(work, range(len(space.fluid))))
+        list(self.pool.map(work, range(STRANDS)))
 
-    def sampled(self, fields: Floats, k: int, which: Any) -> Floats:
+    def sampled(self, fields: Floats, k: int, which: Ints) -> Floats:
         """What the kernels of batch k read of fields: array of cell x field."""
         batch = self.tissue.batches[k]
-        out = np.empty((len(which), batch.count))
-        for row, molecule in zip(out, which, strict=True):
-            sample(fields[molecule], batch.at, batch.weight, batch.width, row)
-        return np.ascontiguousarray(out.T)
+        out = np.empty((batch.count, len(which)))
+        sample_all(fields, which, batch.at, batch.weight, batch.width, out)
+        return out
 
     def heard(self, k: int, fields: Floats) -> Floats:
         """What the cells of batch k hear of every field that matters to them."""
@@ -108,6 +137,13 @@ class Exchange:
             if own.size:
                 heard[:, column] = self.surface[k][:, own[0]]
         return heard
+
+    def foreseen(self, k: int) -> Floats:
+        """The mean concentrations at cells' surfaces, if they change as over the last step."""
+        batch, now = self.tissue.batches[k], self.surfaces(k, self.tissue.fields)
+        self.base.append(now)
+        ahead = (batch.surface - batch.base) * (self.dt / batch.spell)
+        return np.asarray(np.clip(now + ahead, 0.5 * now, 2.0 * now))
 
     def surfaces(self, k: int, fields: Floats) -> Floats:
         """The concentration at each cell's surface, of what it exchanges."""
@@ -141,13 +177,11 @@ def attempt(tissue: Tissue, dt: float, pool: ThreadPoolExecutor) -> Exchange:
     """Exchange over dt, swept until cells, fields and blood agree; raises FloatingPointError."""
     found, settings = Exchange(tissue, dt, pool), tissue.settings
     batches, bath = tissue.batches, tissue.bath
-    found.answers = [
-        Answer(b.state, b.step, b.q.copy(), b.u.copy(), np.zeros_like(b.q)) for b in batches
-    ]
-    found.surface = [found.surfaces(k, tissue.fields) for k in range(len(batches))]
+    found.grown, found.eaten, found.shed = grow(tissue, dt)
+    found.surface = [found.foreseen(k) for k in range(len(batches))]
     mean, blood = tissue.fields, np.zeros(len(tissue.space.fluid))
     if bath is not None:
-        blood = bath.member.state[bath.level]
+        blood = np.maximum(bath.member.state[bath.level] + bath.slope * (dt / 2), 0.0)
     for _ in range(settings.sweeps):
         found.sweeps += 1
         for k, batch in enumerate(batches):
@@ -163,7 +197,7 @@ def attempt(tissue: Tissue, dt: float, pool: ThreadPoolExecutor) -> Exchange:
         if bath is not None:
             inflow = through_vessels(found, blood)
             found.member, now = _advance_bath(bath, inflow, tissue.time + dt)
-            apart = max(apart, float(np.max(np.abs(now - blood) / (np.abs(now) + TRACE))))
+            apart = max(apart, float(np.max(np.abs(now - blood) / (np.abs(now) + settings.level))))
             blood = now
         if apart <= settings.coupling:
             return found

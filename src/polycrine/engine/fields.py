@@ -105,6 +105,23 @@ def advance_field(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def advance_fields(
+    fields: Any, chosen: Any, owner: Any, loss: Any, source: Any, face: Any, capacity: float,
+    dt: float, grid: Any, room: Any, tolerance: float, most: int, mean: Any, told: Any
+) -> None:  # fmt: skip
+    """Advance the chosen fields; field k has the loss and faces of `owner[k]` and source k.
+
+    face: phi D h of each owner (um^3/min); capacity: phi V (um^3); loss and source in um^3/min.
+    """
+    for k in chosen:
+        own = face[owner[k]]
+        advance_field(
+            fields[k], loss[owner[k]] / own, source[k] / own, capacity / own, dt, grid, room,
+            tolerance, most, mean[k], told[k],
+        )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _tr_bdf2(
     c: Any, loss: Any, source: Any, capacity: float, dt: float, grid: Any, room: Any,
     tolerance: float, most: int, mean: Any, told: Any

@@ -121,6 +121,28 @@ def sample(field: Any, at: Any, weight: Any, width: Any, out: Any) -> None:
         out[i] = total
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def deposit_all(
+    fields: Any, amounts: Any, rows: Any, at: Any, weight: Any, width: Any
+) -> None:  # fmt: skip
+    """Add column k of each cell's amounts to field rows[k], where that is not negative."""
+    for k in range(rows.size):
+        if rows[k] >= 0:
+            deposit(fields[rows[k]], amounts[:, k].copy(), at, weight, width)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sample_all(fields: Any, rows: Any, at: Any, weight: Any, width: Any, out: Any) -> None:
+    """Write what each cell's kernel reads of field rows[k] into column k (0 where negative)."""
+    seen = np.zeros(out.shape[0])
+    for k in range(rows.size):
+        if rows[k] >= 0:
+            sample(fields[rows[k]], at, weight, width, seen)
+            out[:, k] = seen
+        else:
+            out[:, k] = 0.0
+
+
 def kernel_width(voxel: float, radius: float) -> int:
     """Cubic or quartic spline for a cell in this grid; 0 where the voxel is too fine."""
     if voxel >= FINEST_CUBIC * radius:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from polycrine.engine.attribution import BLOOD, TORN, bound, senders_of
 from polycrine.engine.cells import Batch
 from polycrine.engine.chance import ENTRY, LIFE, PLACE, uniform
 from polycrine.engine.fields import TOLD, advance_field, make_room
@@ -121,6 +122,9 @@ def _admit(tissue: Tissue, batch: Batch, key: str, doors: Floats, tick: int) -> 
     position = np.clip(position, 1e-6, lengths - 1e-6)
     state = tissue.blood_state(key, batch)
     batch.add(ids, position, state, 2.0**-6)
+    if batch.origin.shape[2] > 1:
+        sender = senders_of(tissue.space).index(BLOOD)
+        batch.origin[-len(ids) :, :, sender] = bound(batch, batch.state[-len(ids) :])
     contents = tissue.contents(batch, state[None])
     tissue.book(BROUGHT, contents * len(doors))
     tissue.note(f"{batch.kind.key} entered", len(doors))
@@ -225,6 +229,9 @@ def injure(tissue: Tissue, radius: float) -> None:
             deposit(spilt, np.where(dead, content, 0.0), batch.at, batch.weight, batch.width)
             fluid = space.fluid_fraction * space.volume * MOLECULES
             tissue.fields[molecule] += spilt / fluid
+            if len(tissue.tags) and tissue.row_of[molecule].max() >= 0:
+                sender = senders_of(space).index(TORN)
+                tissue.tags[tissue.row_of[molecule, sender]] += spilt / fluid
             amounts = np.zeros(len(space.fluid))
             amounts[molecule] = content * dead.sum()
             tissue.book(SPILLED, amounts)

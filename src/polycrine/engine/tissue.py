@@ -29,8 +29,8 @@ class Settings:
 
     step: float = 3e-3
     level: float = 0.1
-    coupling: float = 1e-3
-    solver: float = 1e-6
+    coupling: float = 3e-3
+    solver: float = 1e-5
     relative: float = 1e-4
     absolute: float = 1e-4
     longest: float = 2.0
@@ -47,7 +47,7 @@ class Bath:
 
     level: species of each fluid molecule in the place that bathes the tissue; inflow: parameters
     of what the tissue gives to it; blood_cells: for cells that can enter, the species of their
-    network and those of the same cells in the blood.
+    network and those of the same cells in the blood; slope: how fast levels changed last (pM/min).
     """
 
     network: Network
@@ -58,6 +58,7 @@ class Bath:
     level: Ints
     inflow: Ints
     blood_cells: dict[str, tuple[Ints, Ints]]
+    slope: Floats
 
 
 @dataclass
@@ -67,7 +68,9 @@ class Tissue:
     fields: pM (fluid, z, y, x); bacteria: per um^3 (z, y, x); torn: share of each voxel that is
     injured; leukocytes: cells left in the blood, of blood_volume (um^3); aimless: cells without
     chemotaxis; step: proposed (min); log: how often what happened; books: molecules that
-    came or went by a process, in the piece; past: ledgers of cells that are gone, by kind.
+    came or went by a process, in the piece; past: ledgers of cells that are gone, by kind. tags:
+    parts of fields by sender, in rows (fluid, sender) of `row_of`; captured: molecules taken in
+    since the start (fluid, sender, receiver).
     """
 
     space: Space
@@ -86,6 +89,9 @@ class Tissue:
     step: float = 2.0**-4
     next_id: int = 0
     log: dict[str, float] = field(default_factory=dict)
+    tags: Floats = field(default_factory=lambda: np.zeros((0, 1, 1, 1)))
+    row_of: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    captured: Floats = field(default_factory=lambda: np.zeros((0, 0, 0)))
     books: dict[str, Floats] = field(default_factory=dict)
     past: dict[str, Floats] = field(default_factory=dict)
 
@@ -142,4 +148,6 @@ def make_tissue(space: Space, settings: Settings, seed: int, start: Floats) -> T
     grid = make_grid(space.shape, (space.periodic,) * 3)
     fields = np.ones((len(start), *space.shape)) * start[:, None, None, None]
     empty = (np.zeros(space.shape), np.zeros(space.shape))
-    return Tissue(space, grid, settings, seed, fields, *empty, [], None, {})
+    tissue = Tissue(space, grid, settings, seed, fields, *empty, [], None, {})
+    tissue.row_of = np.full((len(start), 1), -1, dtype=np.int64)
+    return tissue

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.catalogue.entries import Number
-from polycrine.catalogue.library import catalogue
+from polycrine.catalogue.library import Catalogue, catalogue
 from polycrine.model.model import Model, Tissue
 from polycrine.network.barriers import free_diffusion, molecular_radius
+from polycrine.network.builder import LEDGER
 from polycrine.network.cells import molecule_gate
 from polycrine.network.network import Network, identifier
 from polycrine.network.places import ANTIGEN, NetworkWriter, microbes_of, to_cell
@@ -31,7 +32,8 @@ class Ports(NamedTuple):
     molecule: fields that it exchanges, with `outside`, the species that counts them; hears: fields
     that it hears, with `level`, their parameters; antigen: its parameter, or -1. For each pair of
     receptor and ligand: `pair` (which exchanged molecule), receptor and complex (species), and the
-    parameters kon, Kd, kint, with the gates of its ligand (rows of parameters, -1: none).
+    parameters kon, Kd, kint, with the gates of its ligand (rows of parameters, -1: none). For each
+    exchanged molecule that is made: its pool inside, accounts of what was made and spoilt there.
     """
 
     molecule: Ints
@@ -47,6 +49,8 @@ class Ports(NamedTuple):
     kint: Ints
     gates: Ints
     pool: Ints
+    made: Ints
+    spoilt: Ints
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class Kind:
     admits: tuple[tuple[str, int, float], ...]
     spills: tuple[tuple[int, float], ...]
 
+    @property
+    def makes(self) -> Ints:
+        """The fields of what it makes."""
+        return np.asarray(self.ports.molecule[self.ports.pool >= 0])
+
 
 @dataclass(frozen=True)
 class Microbes:
@@ -89,7 +98,8 @@ class Microbes:
 class Space:
     """A tissue and what is in it.
 
-    fluid: molecules and complexes with a field; diffusion and loss of each; parts: for each
+    fluid: molecules and complexes with a field; followed: for each the cytokine in it whose senders
+    are told apart (its field, or -1); diffusion and loss of each; parts: for each
     complex the fields of its parts and itself, its kon, koff and gates; into and back: exchange
     with the blood per volume of tissue (1/min); opened_by: field, half (pM) and fold.
     """
@@ -102,6 +112,7 @@ class Space:
     fluid_fraction: float
     scale: float
     fluid: tuple[str, ...]
+    followed: Ints
     diffusion: Floats
     loss: Floats
     into: Floats
@@ -187,6 +198,7 @@ def to_space(model: Model) -> Space:
         fluid_fraction=value(f"{place.of}.fluid_fraction", entry.fluid_fraction, "number"),
         scale=place.scale,
         fluid=fluid,
+        followed=np.array([_cytokine_in(model, known, name, index) for name in fluid]),
         diffusion=np.array([hindrance * free_diffusion(radius) for radius in radii]),
         loss=np.array([writer.tissue_loss(n) if n in known.molecules else 0.0 for n in fluid]),
         into=into,
@@ -200,6 +212,10 @@ def to_space(model: Model) -> Space:
         kinds=kinds,
         microbes=_microbes(model, writer, index),
     )
+
+
+def _cytokine_in(model: Model, known: Catalogue, name: str, index: dict[str, int]) -> int:
+    return next((index[part] for part in known.contents(name) if part in model.cytokines), -1)
 
 
 def _kind(model: Model, writer: NetworkWriter, name: str, index: dict[str, int]) -> Kind:
@@ -282,10 +298,11 @@ def _ports(network: Network, own: str, place: str, index: dict[str, int]) -> Por
             places = [at(gate) for gate in gates] + [-1] * (4 - len(gates))
             pairs.append((k, species(free), species(f"{free}_{name}"), *map(at, rates), *places))
     columns = np.array(pairs, dtype=np.int64).reshape(-1, 10)
-    pools = [
-        species(f"{own}.{name}_inside") if network.has(f"{own}.{name}_inside") else -1
-        for name in exchanged
-    ]
+
+    def found(name: str) -> int:
+        return species(name) if network.has(name) else -1
+
+    accounts = [f"{LEDGER}.{name}" for name in exchanged]
     antigen = f"{own}.{ANTIGEN}"
     return Ports(
         molecule=np.array([fields[name] for name in exchanged], dtype=np.int64),
@@ -300,7 +317,9 @@ def _ports(network: Network, own: str, place: str, index: dict[str, int]) -> Por
         kd=columns[:, 4],
         kint=columns[:, 5],
         gates=columns[:, 6:],
-        pool=np.array(pools, dtype=np.int64),
+        pool=np.array([found(f"{own}.{name}_inside") for name in exchanged], dtype=np.int64),
+        made=np.array([found(f"{name}.made_by_{own}") for name in accounts], dtype=np.int64),
+        spoilt=np.array([found(f"{name}.lost_inside_{own}") for name in accounts], dtype=np.int64),
     )
 
 

@@ -2,8 +2,8 @@
 
 Folder (format 1): `run.json`, `model.resolved.yaml`, `panel.csv`, `reads.csv`, `ledger.csv`,
 `numbers.csv`, `states.zarr` (every variable at every observed time), with a tissue `tissue.zarr`
-(fields and cells), `checkpoints/`, `figures/`, `report.html`, `log.jsonl`. Nothing in it is
-overwritten; an unfinished run is `NAME.partial`.
+(fields and cells), `routes.csv` and `senders.csv`, `checkpoints/`, `figures/`, `report.html`,
+`log.jsonl`. Nothing in it is overwritten; an unfinished run is `NAME.partial`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from polycrine.errors import wrong
 
 FORMAT = 1
 TABLES = ("panel", "reads", "ledger", "numbers")
+TISSUE_TABLES = ("routes", "senders")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Run:
         """Where each molecule came from and went: sample, molecule, process, pmol."""
         return self.tables["ledger"]
 
+    def routes(self) -> pd.DataFrame:
+        """Who captured what of whom since the start: sample, time_h, molecule, sender, receiver,
+        pmol in all that the piece represents; empty without a tissue."""
+        return self.tables.get("routes", pd.DataFrame())
+
     def numbers(self) -> pd.DataFrame:
         """Every number behind the run: path, value, unit, low, high, origin, source, context."""
         return self.tables["numbers"]
@@ -64,7 +70,7 @@ class Run:
         info = json.dumps({"format": FORMAT, **self.info}, indent=2, ensure_ascii=False)
         (folder / "run.json").write_text(info + "\n", "utf-8")
         (folder / "model.resolved.yaml").write_text(self.model_text, "utf-8")
-        for name in TABLES:
+        for name in self.tables:
             self.tables[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.10g")
         self.states.to_zarr(folder / "states.zarr", mode="w-", consolidated=False)
         if self.tissue is not None:
@@ -82,7 +88,8 @@ def load_run(folder: str | Path) -> Run:
         raise wrong(str(folder), "a newer polycrine wrote this.", "Install that version.")
     tables = {
         name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=["nan"])
-        for name in TABLES
+        for name in (*TABLES, *TISSUE_TABLES)
+        if name in TABLES or (folder / f"{name}.csv").is_file()
     }
     states = xr.open_zarr(folder / "states.zarr", consolidated=False)
     text = (folder / "model.resolved.yaml").read_text("utf-8")

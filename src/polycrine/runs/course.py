@@ -14,6 +14,7 @@ import numpy as np
 from polycrine.engine.cells import ROWS, Batch, threads
 from polycrine.engine.coupled import advance
 from polycrine.engine.life import locate
+from polycrine.engine.reach import Reach, reaches
 from polycrine.engine.stirred import Member
 from polycrine.engine.tissue import Tissue
 from polycrine.model.model import Model, Picture
@@ -34,7 +35,8 @@ class Course:
 
     member: times and states in the form of the whole network; pmol: contents of one unit of each
     species, counts: cells of each kind in the piece, at the same times. At each of `frames` (min)
-    a picture of the fields and bacteria (fluid, z, y, x; single precision) and rows of cells.
+    a picture of the fields and bacteria (fluid, z, y, x; single precision), rows of cells, and what
+    was captured so far (fluid, sender, receiver). reaches: of what cells make, at the end.
     """
 
     tissue: Tissue
@@ -44,6 +46,8 @@ class Course:
     frames: list[float] = field(default_factory=list)
     pictures: list[Any] = field(default_factory=list)
     cells: list[Floats] = field(default_factory=list)
+    captured: list[Floats] = field(default_factory=list)
+    reaches: list[Reach] = field(default_factory=list)
 
 
 def run_course(
@@ -69,6 +73,12 @@ def run_course(
             member.next_stop += 1
 
 
+def conclude(course: Course) -> None:
+    """Find how far signals reach, at the end."""
+    with ThreadPoolExecutor(threads()) as pool:
+        course.reaches = reaches(course.tissue, pool)
+
+
 def _act(tissue: Tissue, stop: Stop) -> None:
     assert tissue.bath is not None
     for action in stop.actions:
@@ -77,6 +87,7 @@ def _act(tissue: Tissue, stop: Stop) -> None:
         else:
             tissue.bath.member.parameters[action.index] = action.value
         tissue.bath.member.step = tissue.bath.tolerances.first_step
+        tissue.bath.slope = np.zeros_like(tissue.bath.slope)
         tissue.step = min(tissue.step, tissue.settings.after_event)
 
 
@@ -141,6 +152,7 @@ def draw(course: Course) -> None:
     course.frames.append(tissue.time)
     course.pictures.append(np.concatenate([tissue.fields, bacteria]).astype(np.float32))
     course.cells.append(np.concatenate(rows))
+    course.captured.append(tissue.captured.copy())
 
 
 def _rows(kind: int, batch: Batch) -> Floats:
@@ -153,7 +165,7 @@ def _rows(kind: int, batch: Batch) -> Floats:
 
 
 SCALARS = ("time", "step", "next_id")
-FIELDS = ("fields", "bacteria", "torn")
+FIELDS = ("fields", "bacteria", "torn", "tags", "captured")
 BATH = ("time", "state", "parameters", "step", "counts")
 
 
@@ -165,11 +177,13 @@ def pack(course: Course) -> dict[str, Any]:
     for k, batch in enumerate(tissue.batches):
         kept |= {f"cells.{k}.{name}": getattr(batch, name) for name in ROWS}
         kept[f"cells.{k}.parameters"] = batch.parameters
+        kept[f"cells.{k}.spell"] = np.array(batch.spell)
     kept |= {f"bath.{name}": np.array(getattr(tissue.bath.member, name)) for name in BATH}
+    kept["slope"] = tissue.bath.slope
     for name in ("leukocytes", "log", "books", "past"):
         kept |= {f"{name}.{key}": np.array(value) for key, value in getattr(tissue, name).items()}
     kept |= {"seen.times": np.array(member.times), "seen.states": np.array(member.states)}
-    for name in ("pmol", "counts", "frames", "pictures"):
+    for name in ("pmol", "counts", "frames", "pictures", "captured"):
         kept[f"seen.{name}"] = np.array(getattr(course, name))
     kept["seen.cells"] = np.concatenate([*course.cells, np.zeros((0, len(CELL_COLUMNS)))])
     kept["seen.rows"] = np.array([len(rows) for rows in course.cells], dtype=np.int64)
@@ -187,10 +201,12 @@ def unpack(course: Course, kept: dict[str, Any]) -> None:
     for k, batch in enumerate(tissue.batches):
         for name in (*ROWS, "parameters"):
             setattr(batch, name, kept[f"cells.{k}.{name}"])
+        batch.spell = kept[f"cells.{k}.spell"].item()
         locate(tissue, batch)
     for name in BATH:
         value = kept[f"bath.{name}"]
         setattr(tissue.bath.member, name, value if value.ndim else value.item())
+    tissue.bath.slope = kept["slope"]
     for name in ("leukocytes", "log", "books", "past"):
         own = {k.partition(".")[2]: v for k, v in kept.items() if k.startswith(f"{name}.")}
         setattr(tissue, name, {k: v if v.ndim else v.item() for k, v in own.items()})
@@ -198,5 +214,6 @@ def unpack(course: Course, kept: dict[str, Any]) -> None:
     member.times, member.states = kept["seen.times"].tolist(), list(kept["seen.states"])
     course.pmol, course.counts = list(kept["seen.pmol"]), list(kept["seen.counts"])
     course.frames, course.pictures = kept["seen.frames"].tolist(), list(kept["seen.pictures"])
+    course.captured = list(kept["seen.captured"])
     edges = np.cumsum(kept["seen.rows"])[:-1]
     course.cells = np.split(kept["seen.cells"], edges) if course.frames else []

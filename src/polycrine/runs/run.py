@@ -24,8 +24,8 @@ from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import REST, held_species, to_network
 from polycrine.network.schedule import Stop, knocked_out, make_schedule, observation_times
 from polycrine.results.run import Run
-from polycrine.runs.course import Course, pack, run_course, unpack
-from polycrine.runs.tables import dataset, pictures, tables
+from polycrine.runs.course import Course, conclude, pack, run_course, unpack
+from polycrine.runs.tables import dataset, pictures, tables, tissue_tables
 from polycrine.runs.tissue import Parts, settled_tissue
 from polycrine.units import quantity
 
@@ -228,6 +228,8 @@ def _run_courses(run: UnderWay, schedules: list[list[Stop]], until: float) -> No
 
 
 def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
+    for course in run.courses.values():
+        conclude(course)
     states = dataset(run.network, run.members, run.courses)
     steps = {sample: m.counts.astype(int).tolist() for sample, m in run.members.items()}
     logs = {sample: course.tissue.log for sample, course in run.courses.items()}
@@ -246,7 +248,7 @@ def _result(run: UnderWay, seconds: float, parent: str | None) -> Run:
         **({"tissue": logs} if logs else {}),
         "tolerances": asdict(tolerances_of(run.model)),
     }
-    frames = tables(run.model, run.network, states)
+    frames = {**tables(run.model, run.network, states), **tissue_tables(run.courses)}
     return Run(info, write_model(run.model), states, frames, tissue=pictures(run.courses))
 
 

@@ -1,12 +1,14 @@
 """States of a run -> dataset and tables."""
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from polycrine.engine.attribution import receivers_of, senders_of
 from polycrine.engine.stirred import Member
 from polycrine.model.model import Count, Model, Panel, Picture, Read
 from polycrine.network.builder import LEDGER
@@ -15,8 +17,12 @@ from polycrine.network.schedule import observation_times
 from polycrine.readouts.ledger import ledger
 from polycrine.readouts.panel import panel
 from polycrine.runs.course import CELL_COLUMNS, Course
+from polycrine.units import MOLECULES_PER_PMOL
 
 PANEL = ("sample", "time_h", "place", "analyte", "value", "unit", "flag")
+ROUTES = ("sample", "time_h", "molecule", "sender", "receiver", "pmol")
+SENDERS = ("sample", "molecule", "sender", "same_cell", "error", "half_radius_um")
+TRIFLE = 1e-9  # of all that was captured of a molecule: not worth a row
 READS = ("sample", "time_h", "cell", "species", "value", "unit")
 
 
@@ -87,6 +93,31 @@ def pictures(courses: Mapping[str, Course]) -> xr.Dataset | None:
             "cells": "um; NFkB: uM in the nucleus; held: bacteria inside",
         },
     )
+
+
+def tissue_tables(courses: Mapping[str, Course]) -> dict[str, pd.DataFrame]:
+    """Who captured what of whom by the time of each picture, and how far senders reach at the end.
+
+    Amounts are those of all that the piece represents.
+    """
+    routes, senders = [], []
+    for sample, course in courses.items():
+        space = course.tissue.space
+        pmol = space.scale / MOLECULES_PER_PMOL
+        givers, takers = senders_of(space), receivers_of(space)
+        for f in np.unique(space.followed[space.followed >= 0]):
+            held = np.array([table[space.followed == f].sum(axis=0) for table in course.captured])
+            for time, table in zip(course.frames, held, strict=True):
+                for k, r in np.argwhere(table > TRIFLE * table.sum()):
+                    who = (sample, time / 60, space.fluid[f], givers[k], takers[r])
+                    routes.append((*who, table[k, r] * pmol))
+        senders += [(sample, *astuple(reach)) for reach in course.reaches]
+    if not courses:
+        return {}
+    return {
+        "routes": pd.DataFrame(routes, columns=ROUTES),
+        "senders": pd.DataFrame(senders, columns=SENDERS),
+    }
 
 
 def tables(model: Model, network: Network, states: xr.Dataset) -> dict[str, pd.DataFrame]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from polycrine.engine.attribution import follow, rows_of, senders_of
 from polycrine.engine.cells import Batch, make_batch
 from polycrine.engine.chance import PLACE, uniform
 from polycrine.engine.life import infect, injure, locate
@@ -33,7 +34,8 @@ def settled_tissue(model: Model, network: Network, member: Member, parts: "Parts
     tissue.bath = _bath(model, parts, network, member)
     for kind in space.kinds:
         state, parameters = _taken_over(kind.network, network, member)
-        batch = make_batch(kind, code[kind.key], parameters, state)
+        senders = len(senders_of(space))
+        batch = make_batch(kind, code[kind.key], parameters, state, senders)
         _scatter(tissue, batch)
         tissue.batches.append(batch)
     for key, cells in model.cells.items():
@@ -41,6 +43,8 @@ def settled_tissue(model: Model, network: Network, member: Member, parts: "Parts
             litres = quantity(model.body.whole_blood, "volume")
             tissue.blood_volume = litres / CUBIC_MICROMETRE
             tissue.leukocytes[key] = count_of_cells(model, key)[0]
+    tissue.row_of = rows_of(space)
+    follow(tissue)
     for event in model.events:
         if isinstance(event, Without) and event.cells is not None:
             if event.without == "entry":
@@ -98,6 +102,7 @@ def _bath(model: Model, parts: Parts, whole: Network, member: Member) -> Bath:
         level=np.array([stirred.index(f"{place}.{name}") for name in fluid]),
         inflow=np.array([stirred.parameter_index(f"{place}.{name}.inflow") for name in fluid]),
         blood_cells=blood_cells,
+        slope=np.zeros(len(fluid)),
     )
 
 

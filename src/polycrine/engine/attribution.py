@@ -1,0 +1,159 @@
+"""Who signals to whom: molecules followed by their sender from time zero.
+
+Given what cells offer, a field is linear in its sources, so that each sender's part of it is a
+field of its own, moved by the same operator. What a cell holds on its receptors is one pool, in
+which senders are mixed: what comes off or is taken in has the composition of the pool. A sender is
+a kind of cell in the tissue, cells that were torn, the blood, or what was there at the start; a
+receiver a kind of cell, the blood, or what is lost in the fluid.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polycrine.engine.cells import Batch
+from polycrine.engine.fields import TOLD
+from polycrine.engine.kernel import deposit_all
+from polycrine.network.tissue import MOLECULES, Space
+
+if TYPE_CHECKING:
+    from polycrine.engine.exchange import Exchange
+    from polycrine.engine.tissue import Tissue
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+TORN, BLOOD, START = "torn cells", "blood", "at start"
+LOOSE = 1e-3  # residual to which parts are solved; they are scaled to add up to their field
+
+
+def senders_of(space: Space) -> list[str]:
+    """Every sender, in the order of the attribution."""
+    return [*(kind.key for kind in space.kinds), TORN, BLOOD, START]
+
+
+def receivers_of(space: Space) -> list[str]:
+    """Every receiver, in the order of the attribution."""
+    return [*(kind.key for kind in space.kinds), BLOOD, "lost in tissue"]
+
+
+def rows_of(space: Space) -> Ints:
+    """The row of each followed part: (fluid, sender), -1 where there is none."""
+    senders = senders_of(space)
+    rows, count = np.full((len(space.fluid), len(senders)), -1, dtype=np.int64), 0
+    for f, source in enumerate(space.followed):
+        if source < 0:
+            continue
+        for k, sender in enumerate(senders):
+            makes = sender in (BLOOD, START) or any(
+                (kind.key == sender and source in kind.makes)
+                or (sender == TORN and source in [m for m, _ in kind.spills])
+                for kind in space.kinds
+            )
+            if makes:
+                rows[f, k] = count
+                count += 1
+    return rows
+
+
+def follow(tissue: "Tissue") -> None:
+    """Begin to tell senders apart: all that is there now was there at the start."""
+    rows = tissue.row_of
+    tissue.tags = np.zeros((int(rows.max()) + 1, *tissue.shape))
+    start = senders_of(tissue.space).index(START)
+    for f in np.flatnonzero(rows[:, start] >= 0):
+        tissue.tags[rows[f, start]] = tissue.fields[f]
+    for batch in tissue.batches:
+        batch.origin[:, :, start] = bound(batch, batch.state)
+    shape = (len(tissue.space.fluid), rows.shape[1], len(receivers_of(tissue.space)))
+    tissue.captured = np.zeros(shape)
+
+
+def bound(batch: Batch, states: Floats) -> Floats:
+    """Molecules on the receptors of each cell, by exchanged molecule: array (cell, port)."""
+    ports, held = batch.kind.ports, np.zeros((len(states), len(batch.kind.ports.molecule)))
+    for pair, species in zip(ports.pair, ports.bound, strict=True):
+        held[:, pair] += states[:, species]
+    return held
+
+
+def released(batch: Batch, before: Floats, after: Floats) -> Floats:
+    """Molecules that each cell has newly made and let go of: array (cell, port)."""
+    ports, out = batch.kind.ports, np.zeros((len(after), len(batch.kind.ports.molecule)))
+    for p in np.flatnonzero(ports.pool >= 0):
+        change = after - before
+        out[:, p] = change[:, ports.made[p]] - change[:, ports.pool[p]]
+        if ports.spoilt[p] >= 0:
+            out[:, p] += change[:, ports.spoilt[p]]
+    return out
+
+
+class Shares:
+    """Of one batch over one step: what left each cell, by sender, and what will be told of it."""
+
+    def __init__(self, found: "Exchange", k: int, dt: float) -> None:
+        self.batch, answer = found.tissue.batches[k], found.answers[k]
+        batch, self.k = self.batch, k
+        before, after = bound(batch, batch.state), bound(batch, answer.state)
+        made = released(batch, batch.state, answer.state)
+        given = answer.q * (MOLECULES * dt)
+        self.off = np.maximum(given - made, 0.0)
+        held = batch.origin.sum(axis=2, keepdims=True)
+        own = np.zeros(batch.origin.shape[2])
+        own[k] = 1.0
+        self.pool = np.where(held > 0, batch.origin / np.where(held > 0, held, 1.0), own)
+        new = np.maximum(given - self.off, 0.0)
+        total = np.where(given > 0, given, 1.0)[:, :, None]
+        self.sent = (new[:, :, None] * own + self.off[:, :, None] * self.pool) / total
+        near = answer.u * found.near[k]
+        self.again = given * near / (1 + near)
+        self.taken = answer.u * found.surface[k] * (MOLECULES * dt)
+        self.left, self.after = np.maximum(before - self.off, 0.0), after
+        inside = answer.given - made
+        self.eaten = np.maximum(-inside - (after - before), 0.0)
+
+    def settle(self, heard: Floats) -> Floats:
+        """New pools, and what was taken in by sender (port, sender), from what fields held."""
+        total = heard.sum(axis=2, keepdims=True)
+        around = np.where(total > 0, heard / np.where(total > 0, total, 1.0), self.pool)
+        far = np.maximum(self.taken - self.again, 0.0)
+        mixed = self.left[:, :, None] * self.pool + self.again[:, :, None] * self.sent
+        mixed += far[:, :, None] * around
+        whole = mixed.sum(axis=2, keepdims=True)
+        mixed = np.where(whole > 0, mixed / np.where(whole > 0, whole, 1.0), self.pool)
+        self.batch.origin = self.after[:, :, None] * mixed
+        return np.asarray((self.eaten[:, :, None] * mixed).sum(axis=0))
+
+
+def attribute(found: "Exchange", dt: float) -> None:
+    """Carry every sender's part over the step that was found, and book who captured what."""
+    tissue, space, rows = found.tissue, found.tissue.space, found.tissue.row_of
+    shares = [Shares(found, k, dt) for k in range(len(tissue.batches))]
+    carried, mean = tissue.tags.copy(), np.empty_like(tissue.tags)
+    source, owner = np.zeros_like(carried), np.zeros(len(carried), dtype=np.int64)
+    for f, sender in np.argwhere(rows >= 0):
+        owner[rows[f, sender]] = f
+    blood = rows[:, senders_of(space).index(BLOOD)]
+    for f in np.flatnonzero(blood >= 0):
+        source[blood[f]] = found.opening * (space.volume * space.into[f] * found.blood[f])
+    for batch, own, (q, _, _) in zip(tissue.batches, shares, found.lines, strict=True):
+        amounts = (q[:, :, None] * own.sent).reshape(batch.count, q.shape[1] * rows.shape[1])
+        parts = rows[batch.kind.ports.molecule].ravel()
+        deposit_all(source, amounts, parts, batch.at, batch.weight, batch.width)
+    found.advance(carried, owner, source, LOOSE, mean, np.zeros((len(carried), TOLD)))
+    for f in np.flatnonzero(rows.max(axis=1) >= 0):
+        own = rows[f][rows[f] >= 0]
+        for part, field in ((carried, found.fields[f]), (mean, found.mean[f])):
+            total = part[own].sum(axis=0)
+            part[own] *= np.where(total > 0, field / np.where(total > 0, total, 1.0), 0.0)
+        through = (mean[own] * found.opening).sum(axis=(1, 2, 3)) * (space.volume * space.back[f])
+        lost = mean[own].sum(axis=(1, 2, 3)) * space.volume * space.fluid_fraction
+        at = np.flatnonzero(rows[f] >= 0)
+        tissue.captured[f, at, -2] += through * (MOLECULES * dt)
+        tissue.captured[f, at, -1] += lost * space.loss[f] * (MOLECULES * dt)
+    tissue.tags = carried
+    for k, shared in enumerate(shares):
+        batch = tissue.batches[k]
+        parts = rows[batch.kind.ports.molecule].ravel()
+        heard = found.sampled(mean, k, parts).reshape(batch.origin.shape)
+        tissue.captured[batch.kind.ports.molecule, :, k] += shared.settle(heard)
