@@ -105,6 +105,7 @@ class Molecule(Record):
         "hormone",
         "bacterial product",
         "danger signal",
+        "complement fragment",
     ]
     name: str
     about: str = ""
@@ -121,7 +122,7 @@ class Molecule(Record):
     clearance: Number
     healthy_plasma: Number
     unbound_fraction: Number | None = None
-    tissue_half_life: Number | None = None
+    tissue_half_life: Number | None = Field(default=None, alias="tissue half-life")
     panel_unit: str = "pg/mL"
     detection: Number | None = None
 

@@ -19,7 +19,7 @@ from polycrine.engine.multigrid import cycle, inner, prepare, residual, sweep
 THETA = 1 - math.sqrt(0.5)
 LATER, EARLIER = 0.5 * (1 + math.sqrt(2)), 0.5 * (math.sqrt(2) - 1)
 FIRST, SECOND = math.sqrt(2) / 4, (1 - math.sqrt(2) / 4) / 3
-C, B, INVERSE, WORK = 0, 1, 2, 3
+C, B, INVERSE, DIAGONAL, WORK = 0, 1, 2, 3, 4
 NOISE = 100  # times the tolerance of the solver: what may lie below zero before a last sweep
 
 WRONG, HELD, RESIDUAL, CYCLES, HALVED, UNSOLVED = 0, 1, 2, 3, 4, 5
@@ -28,7 +28,19 @@ TOLD = 6
 
 def make_room(grid: Any) -> Any:
     """Scratch space of one thread for a grid; its padding must stay zero."""
-    return np.zeros((4, int(grid.start[-1])))
+    return np.zeros((5, int(grid.start[-1])))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _largest(values: Any) -> float:
+    """The largest magnitude, found in four strands; NaN when there is one."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for i in range(0, values.size - 3, 4):
+        a, b = max(a, abs(values[i])), max(b, abs(values[i + 1]))
+        c, d = max(c, abs(values[i + 2])), max(d, abs(values[i + 3]))
+    for i in range(values.size - values.size % 4, values.size):
+        a = max(a, abs(values[i]))
+    return max(max(a, b), max(c, d))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -38,29 +50,26 @@ def _solve(room: Any, e: Any, grid: Any, tolerance: float, most: int, told: Any)
     Noise of the iteration below zero is taken out before a last plain Jacobi sweep, which keeps
     the sign where b allows it.
     """
-    c, b, inverse, work = room[C], room[B], room[INVERSE], room[WORK]
+    c, b, work = room[C], room[B], room[WORK]
+    inverse, diagonal = room[INVERSE], room[DIAGONAL]
     end = grid.start[1]
-    total, largest = inner(b, grid).sum(), 0.0
-    for i in range(end):
-        largest = max(largest, abs(b[i]))
+    total, largest = inner(b, grid).sum(), _largest(b[:end])
     if largest == 0.0:
         c[:end] = 0.0
         return True
     rest, count = np.inf, 0
     while True:
-        residual(c, b, inverse, 0, grid, work)
-        rest = 0.0
-        for i in range(end):
-            rest = max(rest, abs(work[i]))
+        residual(c, b, inverse, diagonal, 0, grid, work)
+        rest = _largest(work[:end])
         if not rest > tolerance * largest or count == most:
             break
-        cycle(c, b, inverse, work, grid)
+        cycle(c, b, inverse, diagonal, work, grid)
         count += 1
     told[CYCLES] += count
     told[RESIDUAL] = max(told[RESIDUAL], rest / largest)
-    if not rest <= tolerance * largest:
-        told[UNSOLVED] = 1.0
     field = inner(c, grid)
+    if not rest <= tolerance * largest or not np.isfinite(field.sum()):
+        told[UNSOLVED] = 1.0
     least = field.min()
     if least < 0.0:
         if least < -NOISE * tolerance * field.max():
@@ -93,7 +102,7 @@ def advance_field(
         told[HALVED] = 1.0
         rate = 2 * capacity / dt
         e = loss + rate
-        prepare(e, room[INVERSE], room[WORK], grid)
+        prepare(e, room[INVERSE], room[DIAGONAL], room[WORK], grid)
         x[:] = c
         mean[:] = 0.0
         for _ in range(2):
@@ -129,10 +138,10 @@ def _tr_bdf2(
     x, b = inner(room[C], grid), inner(room[B], grid)
     rate = capacity / (THETA * dt)
     e = loss + rate
-    prepare(e, room[INVERSE], room[WORK], grid)
+    prepare(e, room[INVERSE], room[DIAGONAL], room[WORK], grid)
     x[:] = c
     b[:] = source + rate * c
-    residual(room[C], room[B], room[INVERSE], 0, grid, room[WORK])
+    residual(room[C], room[B], room[INVERSE], room[DIAGONAL], 0, grid, room[WORK])
     drift = inner(room[WORK], grid).copy()
     b[:] = rate * c + drift + source
     if not _solve(room, e, grid, tolerance, most, told):
@@ -164,6 +173,6 @@ def steady_field(
     x, b = inner(room[C], grid), inner(room[B], grid)
     x[:] = c
     b[:] = source
-    prepare(loss, room[INVERSE], room[WORK], grid)
+    prepare(loss, room[INVERSE], room[DIAGONAL], room[WORK], grid)
     _solve(room, loss, grid, tolerance, most, told)
     c[:] = x

@@ -27,12 +27,14 @@ class Grid(NamedTuple):
     """The levels of a grid, axes in the order z, y, x.
 
     shape: voxels per level and axis; start: where a padded level begins in a flat field; face:
-    conductance of a face per level and axis; periodic: 1 where an axis closes on itself.
+    conductance of a face per level and axis; faces: that of all faces of each voxel (flat, -1 in the
+    layer around); periodic: 1 where an axis closes on itself.
     """
 
     shape: Ints
     start: Ints
     face: Floats
+    faces: Floats
     periodic: Ints
 
 
@@ -46,7 +48,22 @@ def make_grid(shape: tuple[int, int, int], periodic: tuple[bool, bool, bool]) ->
     counts = [int((level + 2).prod()) for level in shapes]
     start = np.concatenate([[0], np.cumsum(counts)])
     wraps = [wrap and count > 1 for wrap, count in zip(periodic, shape, strict=True)]
-    return Grid(np.array(shapes), start, face, np.array(wraps, dtype=np.int64))
+    faces = np.concatenate(
+        [_faces(level, width, wraps).ravel() for level, width in zip(shapes, face, strict=True)]
+    )
+    return Grid(np.array(shapes), start, face, faces, np.array(wraps, dtype=np.int64))
+
+
+def _faces(shape: Ints, face: Floats, wraps: list[bool]) -> Floats:
+    """The conductances of each voxel's faces in sum, within a layer of -1."""
+    total = np.zeros(shape)
+    for axis, count in enumerate(shape):
+        open_faces = np.full(count, 2.0)
+        if not wraps[axis]:
+            open_faces[0] -= 1
+            open_faces[-1] -= 1
+        total += face[axis] * np.expand_dims(open_faces, [k for k in range(3) if k != axis])
+    return np.pad(total, 1, constant_values=-1.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -106,58 +123,55 @@ def sweep(c: Any, b: Any, inverse: Any, w: float, level: int, grid: Any, new: An
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def residual(c: Any, b: Any, inverse: Any, level: int, grid: Any, out: Any) -> None:
+def residual(
+    c: Any, b: Any, inverse: Any, diagonal: Any, level: int, grid: Any, out: Any
+) -> None:  # fmt: skip
     """Write b - A c of a level into `out` (all flat over all levels)."""
     sweep(c, b, inverse, 1.0, level, grid, out)
     a, z = grid.start[level], grid.start[level + 1]
-    _unscale(out[a:z], c[a:z], inverse[a:z])
+    _unscale(out[a:z], c[a:z], diagonal[a:z])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _unscale(out: Any, c: Any, inverse: Any) -> None:
+def _unscale(out: Any, c: Any, diagonal: Any) -> None:
     for i in range(out.size):
-        out[i] = (out[i] - c[i]) / inverse[i] if inverse[i] > 0.0 else 0.0
+        out[i] = (out[i] - c[i]) * diagonal[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _open_faces(i: int, n: int, wrap: int) -> int:
-    return 2 if wrap else int(i > 0) + int(i < n - 1)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def prepare(e: Any, inverse: Any, work: Any, grid: Any) -> None:
-    """Write 1 / diagonal for every level; e is that of the finest (z, y, x)."""
+def prepare(e: Any, inverse: Any, diagonal: Any, work: Any, grid: Any) -> None:
+    """Write the diagonal and 1 / diagonal of every level; e is that of the finest (z, y, x)."""
     for level in range(grid.shape.shape[0]):
-        loss = padded(work, level, grid)
-        loss[:] = 0.0
         if level == 0:
-            loss[1:-1, 1:-1, 1:-1] = e
+            inner(work, grid)[:] = e
         else:
-            _join(padded(work, level - 1, grid), loss, grid.shape[level - 1])
-        out, face = padded(inverse, level, grid), grid.face[level]
-        out[:] = 0.0
-        nz, ny, nx = grid.shape[level]
-        for z in range(nz):
-            kz = face[0] * _open_faces(z, nz, grid.periodic[0])
-            for y in range(ny):
-                kzy = kz + face[1] * _open_faces(y, ny, grid.periodic[1])
-                row, here = out[z + 1, y + 1], loss[z + 1, y + 1]
-                for x in range(nx):
-                    kx = face[2] * _open_faces(x, nx, grid.periodic[2])
-                    row[x + 1] = 1.0 / (here[x + 1] + kzy + kx)
+            fine, coarse = padded(work, level - 1, grid), padded(work, level, grid)
+            _join(fine, coarse, grid.shape[level - 1])
+        a, z = grid.start[level], grid.start[level + 1]
+        _invert(work[a:z], grid.faces[a:z], diagonal[a:z], inverse[a:z])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _invert(loss: Any, faces: Any, diagonal: Any, inverse: Any) -> None:
+    for i in range(loss.size):
+        diagonal[i] = loss[i] + faces[i] if faces[i] >= 0.0 else 0.0
+        inverse[i] = 1.0 / diagonal[i] if faces[i] >= 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _join(fine: Any, coarse: Any, shape: Any) -> None:
     """Sum each coarse voxel's fine ones (both padded)."""
     nz, ny, nx = shape
-    sz, sy, sx = min(nz, 2), min(ny, 2), min(nx, 2)
+    sz, sy = min(nz, 2), min(ny, 2)
     coarse[:] = 0.0
     for z in range(nz):
         for y in range(ny):
             row, line = coarse[z // sz + 1, y // sy + 1], fine[z + 1, y + 1]
-            for x in range(nx):
-                row[x // sx + 1] += line[x + 1]
+            left, right = line[1:nx:2], line[2 : nx + 1 : 2]
+            for x in range(nx // 2):
+                row[x + 1] += left[x] + right[x]
+            if nx % 2:
+                row[nx // 2 + 1] += line[nx]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -167,6 +181,21 @@ def _other(i: int, n: int, wrap: int) -> int:
     if n == 1:
         return 0
     return beside % count if wrap else min(max(beside, 0), count - 1)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _blend(a: Any, b: Any, c: Any, d: Any, row: Any) -> None:
+    for x in range(row.size):
+        row[x] = 0.5625 * a[x] + 0.1875 * (b[x] + c[x]) + 0.0625 * d[x]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _stretch(row: Any, line: Any, count: int) -> None:
+    left, middle, right = row[:count], row[1 : count + 1], row[2 : count + 2]
+    even, odd = line[1 : 2 * count : 2], line[2 : 2 * count + 1 : 2]
+    for x in range(count):
+        even[x] += 0.75 * middle[x] + 0.25 * left[x]
+        odd[x] += 0.75 * middle[x] + 0.25 * right[x]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -181,23 +210,19 @@ def _correct(coarse: Any, fine: Any, shape: Any, wrap: Any) -> None:
         for y in range(ny):
             y0, y1 = y // sy + 1, _other(y, ny, wrap[1]) + 1
             line = fine[z + 1, y + 1]
-            for x in range(1, count + 1):
-                row[x] = 0.5625 * near[y0, x] + 0.1875 * (near[y1, x] + far[y0, x])
-                row[x] += 0.0625 * far[y1, x]
+            _blend(near[y0], near[y1], far[y0], far[y1], row)
             row[0] = row[count] if wrap[2] else row[1]
             row[count + 1] = row[1] if wrap[2] else row[count]
             if nx == 1:
                 line[1] += row[1]
                 continue
-            for x in range(nx // 2):
-                line[2 * x + 1] += 0.75 * row[x + 1] + 0.25 * row[x]
-                line[2 * x + 2] += 0.75 * row[x + 1] + 0.25 * row[x + 2]
+            _stretch(row, line, nx // 2)
             if nx % 2:
                 line[nx] += 0.75 * row[count] + 0.25 * row[count - 1]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cycle(c: Any, b: Any, inverse: Any, work: Any, grid: Any) -> None:
+def cycle(c: Any, b: Any, inverse: Any, diagonal: Any, work: Any, grid: Any) -> None:
     """One V-cycle towards the solution; all arrays are flat over all levels."""
     depth = grid.shape.shape[0]
     for level in range(depth):
@@ -207,7 +232,7 @@ def cycle(c: Any, b: Any, inverse: Any, work: Any, grid: Any) -> None:
             sweep(c, b, inverse, DAMPING[0], level, grid, work)
             sweep(work, b, inverse, DAMPING[1], level, grid, c)
         if level < depth - 1:
-            residual(c, b, inverse, level, grid, work)
+            residual(c, b, inverse, diagonal, level, grid, work)
             below = padded(b, level + 1, grid)
             _join(padded(work, level, grid), below, grid.shape[level])
     for level in range(depth - 2, -1, -1):

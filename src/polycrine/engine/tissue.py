@@ -28,7 +28,7 @@ class Settings:
     """
 
     step: float = 3e-3
-    level: float = 0.1
+    level: float = 1.0
     coupling: float = 3e-3
     solver: float = 1e-5
     relative: float = 1e-4

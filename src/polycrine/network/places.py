@@ -197,7 +197,7 @@ class NetworkWriter:
         half_life = self.known.molecules[molecule].tissue_half_life
         if half_life is None:
             return 0.0
-        name = self.build.number(f"{molecule}.tissue_half_life", half_life, "duration")
+        name = self.build.number(f"{molecule}.tissue_half-life", half_life, "duration")
         return float(np.log(2) / self.build.value(name))
 
     def _infused(self) -> set[str]:

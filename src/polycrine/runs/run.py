@@ -196,6 +196,8 @@ def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = 
         schedules.append(make_schedule(run.model.with_arm(sample), timed, after, end))
     members = list(run.members.values())
     scales, tolerances = run.network.scales, tolerances_of(run.model)
+    if partial is not None:
+        save_checkpoint(run, partial)
     saved = clock.monotonic()
     for until in np.linspace(start, end, CHUNKS + 1)[1:].tolist():
         if run.courses:
