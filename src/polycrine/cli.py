@@ -112,7 +112,7 @@ def check(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> Non
 
     declared = load(model, set_ or [])
     network = to_network(declared)
-    origins = numbers(network).origin.value_counts().to_dict()
+    origins = numbers(declared, network).origin.value_counts().to_dict()
     counts = {"variables": len(network.species), "reactions": len(network.reactions)}
     counts |= {f"numbers {origin}": count for origin, count in origins.items()}
     if not as_json:
@@ -171,9 +171,12 @@ def cite(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> None
     """Print the bibliography behind a model's numbers."""
     from polycrine.catalogue.library import catalogue as load_catalogue
     from polycrine.network.places import to_network
+    from polycrine.network.tissue import parameters_of
     from polycrine.scenarios.library import load
 
-    numbers = [p.number for p in to_network(load(model, set_ or [])).parameters if p.number]
+    declared = load(model, set_ or [])
+    parameters = parameters_of(declared, to_network(declared))
+    numbers = [parameter.number for parameter in parameters if parameter.number]
     keys = sorted({number.source for number in numbers if number.source})
     cited = [load_catalogue().sources[key] for key in keys]
     _show([{"cite": source.cite, "link": source.link} for source in cited], as_json)

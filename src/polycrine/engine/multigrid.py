@@ -27,8 +27,8 @@ class Grid(NamedTuple):
     """The levels of a grid, axes in the order z, y, x.
 
     shape: voxels per level and axis; start: where a padded level begins in a flat field; face:
-    conductance of a face per level and axis; faces: that of all faces of each voxel (flat, -1 in the
-    layer around); periodic: 1 where an axis closes on itself.
+    conductance of a face per level and axis; faces: that of all faces of each voxel (flat, -1 in
+    the layer around); periodic: 1 where an axis closes on itself.
     """
 
     shape: Ints

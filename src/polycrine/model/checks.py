@@ -165,9 +165,18 @@ class Checker:
             if isinstance(place, Tissue):
                 healthy = None
                 self._fits(path, program, place)
-            if (cells.count or cells.concentration or healthy) is None:
+            if not cells.at and (cells.count or cells.concentration or healthy) is None:
                 instead = "Write 'count: 1e6' or 'concentration: 4e9 /L'."
                 self._note(path, f"how many cells '{key}' stands for is not known.", instead)
+        for i, point in enumerate(cells.at):
+            if not isinstance(place, Tissue):
+                self._note((*path, "at"), "only cells in a tissue have a place in it.")
+                break
+            at = [quantity(coordinate, "length") for coordinate in point]
+            if any(x > edge for x, edge in zip(at, place.lengths, strict=True)):
+                rule = f"a cell at {', '.join(point)} lies outside the tissue, "
+                rule += f"{' x '.join(place.size)}."
+                self._note((*path, "at", i), rule)
         if cells.enters is not None:
             entered = self.model.places.get(cells.enters)
             if not isinstance(entered, Tissue) or cells.place != self.model.plasma:

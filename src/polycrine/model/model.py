@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -26,6 +27,8 @@ Duration = Annotated[str, _of("duration")]
 Interval = Annotated[str, _of("duration", positive=True)]
 Volume = Annotated[str, _of("volume", positive=True)]
 Length = Annotated[str, _of("length", positive=True)]
+Coordinate = Annotated[str, _of("length")]
+Tolerance = Annotated[float, Field(gt=0, le=1e-2)]
 
 
 class Body(Record):
@@ -125,19 +128,22 @@ class Cells(Record):
     """Cells of one type in one place, as a count or per litre of whole blood (else of place).
 
     Without either, the program's count in a healthy adult holds. In a tissue the count is that of
-    the piece. enters: the tissue that they can enter from the blood.
+    the piece, or `at` names each cell's place in it (x, y, z). enters: the tissue that they can
+    enter from the blood.
     """
 
     place: str = Field(alias="in")
     program: str
     count: Annotated[str, _of("number", positive=True)] | None = None
     concentration: Annotated[str, _of("cell concentration", positive=True)] | None = None
+    at: tuple[tuple[Coordinate, Coordinate, Coordinate], ...] = ()
     enters: str | None = None
 
     @model_validator(mode="after")
     def _one_number(self) -> Self:
-        if self.count is not None and self.concentration is not None:
-            raise ValueError("give either 'count' or 'concentration' of the cells, not both")
+        given = (self.count is not None, self.concentration is not None, bool(self.at))
+        if sum(given) > 1:
+            raise ValueError("give one of 'count', 'concentration' and 'at' of the cells")
         return self
 
 
@@ -264,14 +270,38 @@ Observation = Annotated[
 ]
 
 
+class Stepping(Record):
+    """The steps of a tissue, and what they may get wrong.
+
+    longest: a power of two in minutes; misplaced: share of a molecule, beyond `level`, that a step
+    may misplace; coupling: share of what is exchanged on which cells and fields may differ; solver:
+    residual of a field; relative and absolute: per step of the cells' networks.
+    """
+
+    longest: Interval = "2 min"
+    misplaced: Tolerance = 3e-3
+    level: Annotated[str, _of("concentration", positive=True)] = "1 pM"
+    coupling: Tolerance = 3e-3
+    solver: Tolerance = 1e-5
+    relative: Tolerance = 1e-4
+    absolute: Tolerance = 1e-4
+
+    @model_validator(mode="after")
+    def _is_dyadic(self) -> Self:
+        if not math.log2(quantity(self.longest, "duration")).is_integer():
+            raise ValueError(f"'{self.longest}' is no power of two in minutes: write '2 min'")
+        return self
+
+
 class Run(Record):
     """How long, from which seed, and to which tolerances (per step, of each variable's scale)."""
 
     duration: Interval = Field(alias="for")
     seed: int = 1
-    relative_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 1e-7
-    absolute_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 1e-9
+    relative_tolerance: Tolerance = 1e-7
+    absolute_tolerance: Tolerance = 1e-9
     settle: Interval = "30 d"
+    steps: Stepping = Stepping()
 
 
 class Model(Record):

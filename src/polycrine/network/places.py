@@ -171,9 +171,13 @@ class NetworkWriter:
 
     def _fluid(self, key: str) -> None:
         build, place = self.build, identifier(key)
-        number = author_number(f"{self.volumes[key]:.12g} L", context=f"volume of {key}")
+        own = self.model.places[key]
+        text = f"{self.volumes[key]:.4g} L"
+        if isinstance(own, Stirred):
+            text = _volume_text(self.model, own)
+        number = author_number(text, context=f"volume of fluid in {key}")
         volume = build.constant(f"{place}.volume", self.volumes[key], number)
-        healthy = f"{place}." in {f"{name.split('.')[0]}." for name in held_species(self.model)}
+        healthy = is_healthy(self.model, key)
         for molecule in self.model.molecules:
             name, start = f"{place}.{identifier(molecule)}", 0.0
             if healthy:
@@ -185,7 +189,7 @@ class NetworkWriter:
             if molecule in self._infused():
                 rate = build.constant(f"{name}.infused", 0.0)
                 build.react(f"{rate}/{volume}", {name: "1"}, "given")
-            if isinstance(self.model.places[key], Tissue) and self.tissue_loss(molecule) > 0:
+            if isinstance(own, Tissue) and self.tissue_loss(molecule) > 0:
                 loss = build.constant(f"{name}.loss", self.tissue_loss(molecule))
                 build.react(f"{loss}*{name}", {name: "-1"}, LOST)
         for molecule in self.complexes:
@@ -351,12 +355,18 @@ def _volume_text(model: Model, place: Stirred) -> str:
     return model.body.plasma if place.volume == "plasma" and model.body else place.volume
 
 
+def is_healthy(model: Model, key: str) -> bool:
+    """Whether a place begins with the levels of healthy plasma."""
+    place = model.places[key]
+    return isinstance(place, Stirred) and (key == model.plasma or place.filled_with is not None)
+
+
 def held_species(model: Model) -> dict[str, str]:
     """Molecules in healthy fluids, by the species that is held while cells settle."""
     return {
         f"{identifier(key)}.{identifier(molecule)}": molecule
-        for key, place in model.places.items()
-        if isinstance(place, Stirred) and (key == model.plasma or place.filled_with is not None)
+        for key in model.places
+        if is_healthy(model, key)
         for molecule in model.molecules
     }
 
@@ -371,8 +381,10 @@ def count_of_cells(model: Model, key: str) -> tuple[float, Number]:
     number = load_program(cells.program).healthy_count
     if text is not None:
         number = author_number(text, context=f"{key} of the model")
-    assert number is not None
     scale = place.scale if isinstance(place, Tissue) else 1.0
+    if cells.at:
+        return len(cells.at) * scale, author_number(f"{len(cells.at)}", f"{key} of the model")
+    assert number is not None
     if not number.unit:
         return number.read("number") * scale, number
     if isinstance(place, Tissue):

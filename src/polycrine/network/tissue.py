@@ -17,7 +17,7 @@ from polycrine.model.model import Model, Tissue
 from polycrine.network.barriers import free_diffusion, molecular_radius
 from polycrine.network.builder import LEDGER
 from polycrine.network.cells import molecule_gate
-from polycrine.network.network import Network, identifier
+from polycrine.network.network import Network, Parameter, identifier
 from polycrine.network.places import ANTIGEN, NetworkWriter, microbes_of, to_cell
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
@@ -101,7 +101,8 @@ class Space:
     fluid: molecules and complexes with a field; followed: for each the cytokine in it whose senders
     are told apart (its field, or -1); diffusion and loss of each; parts: for each
     complex the fields of its parts and itself, its kon, koff and gates; into and back: exchange
-    with the blood per volume of tissue (1/min); opened_by: field, half (pM) and fold.
+    with the blood per volume of tissue (1/min); opened_by: field, half (pM) and fold; parameters:
+    the numbers behind all of it.
     """
 
     key: str
@@ -125,6 +126,7 @@ class Space:
     gates: tuple[tuple[str, ...], ...]
     kinds: tuple[Kind, ...]
     microbes: Microbes | None
+    parameters: tuple[Parameter, ...]
 
     @property
     def volume(self) -> float:
@@ -189,6 +191,7 @@ def to_space(model: Model) -> Space:
     kinds = tuple(
         _kind(model, writer, name, index) for name, g in writer.groups.items() if g.place == key
     )
+    microbes = _microbes(model, writer, index)
     return Space(
         key=key,
         bath=bath,
@@ -210,8 +213,18 @@ def to_space(model: Model) -> Space:
         koff=np.array(kd) * kon,
         gates=tuple(gates),
         kinds=kinds,
-        microbes=_microbes(model, writer, index),
+        microbes=microbes,
+        parameters=tuple(p for p in build.parameters.values() if p.number is not None),
     )
+
+
+def parameters_of(model: Model, network: Network) -> tuple[Parameter, ...]:
+    """Every parameter with a number behind a model: of its whole network, and of what only a tissue
+    in space needs."""
+    known = [p for p in network.parameters if p.number is not None]
+    names = {p.name for p in known}
+    further = to_space(model).parameters if model.tissue is not None else ()
+    return (*known, *(p for p in further if p.name not in names))
 
 
 def _cytokine_in(model: Model, known: Catalogue, name: str, index: dict[str, int]) -> int:

@@ -2,55 +2,44 @@
 
 import math
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from polycrine.catalogue.library import catalogue
 from polycrine.readouts.balance import balance
 from polycrine.readouts.timing import order_of_rise
-from polycrine.report.findings import Findings, display, moving, plain
+from polycrine.report.findings import Findings, display, leading, moving, plain, populations
 from polycrine.units import express, quantity
 
 INK, HEALTHY, WIDTH, DRAWN = "#333333", "#E4EEE4", 9.6, 0.001
-STOCKS = ("left", "at start", "cleared from plasma", "given", "the rest of the body")
-GREYS = ("#ECECEC", "#E0E0E0", "#B9C0C8", "#8F98A3", "#CFCFCF")
+STOCKS = {
+    "the rest of the body": "#CFCFCF",
+    "given": "#8F98A3",
+    "cleared from plasma": "#B9C0C8",
+    "at start": "#E0E0E0",
+    "left": "#ECECEC",
+}
 HUES = ("#E8935A", "#6FA8DC", "#7DBE93", "#D08BB8", "#E3BC55", "#A493D6", "#C09A7B", "#62BDB9")
+DEEP = ("#5B8DB8", "#C97B78", "#9BB25E", "#C3A6D8", "#D6A94A", "#8FA8A0")
+LEAST_COUNT = 0.1
 
 
-def draw_figures(findings: Findings, folder: Path) -> dict[str, Path]:
-    """Draw every picture that has something to show: name -> file."""
-    folder.mkdir(exist_ok=True)
-    first, start = findings.panel["sample"] == findings.first, findings.panel.time_h <= 12
-    with rc_context(fname=Path(__file__).with_name("figures.mplstyle")):
-        pictures = {
-            "panel": levels(findings.panel[first & start], findings.measured),
-            "arms": levels(findings.panel, findings.measured.head(0)),
-            "rise": rise(findings),
-            "balance": sides(findings.panel),
-            "fate": fate(findings),
-        }
-        files = {name: folder / f"{name}.svg" for name in pictures if pictures[name].axes}
-        for name, file in files.items():
-            _legend(pictures[name])
-            pictures[name].savefig(file, metadata={"Date": None})
-    return files
-
-
-def levels(panel: pd.DataFrame, data: pd.DataFrame) -> Figure:
+def levels(panel: pd.DataFrame, data: pd.DataFrame, healthy: bool = True) -> Figure:
     """What moves in a panel over its healthy range; one sample also with peak and measured."""
-    rows = moving(panel)
+    rows = leading(panel)
     figure, axes = _multiples(rows.assign(value=rows.value.where(rows.value > 0)), "analyte")
     for analyte, axis in axes.items():
         level = rows[rows.analyte == analyte]
         axis.set(title=f"{display(analyte)}, {level.unit.iloc[0]}", yscale="log")
-        if healthy := _healthy_range(analyte):
-            axis.axhspan(*healthy, color=HEALTHY, linewidth=0, zorder=0, label="healthy range")
+        if level.value.max() > 100 * level.value[level.value > 0].min():
+            axis.minorticks_off()
+        if healthy and (usual := _healthy_range(analyte)):
+            axis.axhspan(*usual, color=HEALTHY, linewidth=0, zorder=0, label="healthy range")
         if level["sample"].nunique() == 1:
             _mark_peak(axis, level.set_index("time_h").value)
         known = data[(data.analyte == analyte) & (data.time_h <= level.time_h.max())]
@@ -79,6 +68,22 @@ def _mark_peak(axis: Axes, level: Any) -> None:
         axis.text(hour, 1, text, transform=axis.get_xaxis_transform(), ha=side, va="top")
 
 
+def counts(findings: Findings) -> Figure:
+    """Everything whose number changes; bacteria on a log axis."""
+    table = populations(findings.run)
+    bacteria = table.unit == "bacteria"
+    drawn = table.value.where(~bacteria | (table.value > 0))
+    figure, axes = _multiples(table.assign(value=drawn), "cell")
+    for cell, axis in axes.items():
+        level = table.value[table.cell == cell]
+        axis.set(title=f"{findings.short(cell)} (number)", ylim=(0, 1.15 * level.max()))
+        axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if bacteria[table.cell == cell].all():
+            least = level[level >= LEAST_COUNT].min()
+            axis.set(yscale="log", ylim=(least / 2, 2 * level.max()))
+    return figure
+
+
 def sides(panel: pd.DataFrame) -> Figure:
     """The pro- and the anti-inflammatory side and the balance between them."""
     titles = {"pro": "pro-inflammatory", "anti": "anti-inflammatory", "balance": "pro less anti"}
@@ -99,7 +104,8 @@ def rise(findings: Findings) -> Figure:
         axis.scatter(order.half_rise_h, order.index, 28, inside, edgecolors=INK, linewidths=1)
         for y, hour in enumerate(order.half_rise_h):
             axis.annotate(f"{hour:.2g} h", (hour, y), (7, -3), textcoords="offset points")
-        axis.set_yticks(order.index, order.name.map(display))
+        names = order.name.str.removeprefix("count in ").map(findings.short).map(display)
+        axis.set_yticks(order.index, names)
         axis.margins(0.08, 0.04)
         axis.invert_yaxis()
     return figure
@@ -111,10 +117,10 @@ def fate(findings: Findings) -> Figure:
     rows = findings.run.ledger().query("sample == @findings.first and process != 'error'")
     rows = rows[rows.molecule.isin(shown) & (rows.share >= DRAWN)]
     came = rows.process.str.match("made|given|at start")
-    part = rows.process.str.replace("^(made|taken up) by ", "", regex=True)
+    part = rows.process.str.replace("^(made by|taken up by|lost inside) ", "", regex=True)
     rows = rows.assign(part=part, molecule=rows.molecule.map(display), percent=100 * rows.share)
-    parts = dict.fromkeys([*STOCKS, *findings.model.cells, *part])
-    colours = list(zip(parts, cycle(GREYS + HUES), strict=False))
+    cells = [name for name in dict.fromkeys([*findings.model.cells, *part]) if name not in STOCKS]
+    colours = dict(zip(cells, cycle(HUES + DEEP), strict=False)) | STOCKS
     figure = Figure((WIDTH, 1.5 + 0.25 * len(shown)), layout="constrained")
     if rows.empty:
         return figure
@@ -122,7 +128,7 @@ def fate(findings: Findings) -> Figure:
     for axis, side, title in ((left_axis, came, "came from"), (right_axis, ~came, "went")):
         table = rows[side].pivot_table("percent", "molecule", "part", "sum", 0, sort=False)
         left = np.zeros(len(table))
-        for name, colour in reversed(colours):
+        for name, colour in colours.items():
             if name in table:
                 bars = axis.barh(table.index, table[name], 0.72, left, color=colour, label=name)
                 texts = [f"{share:.0f}" if share >= 7 else "" for share in table[name]]
@@ -139,18 +145,23 @@ def _multiples(table: pd.DataFrame, key: str) -> tuple[Figure, dict[str, Axes]]:
     figure = Figure((WIDTH, 0.6 + 1.75 * down), layout="constrained")
     axes: dict[str, Axes] = {}
     for k, (name, rows) in enumerate(table.groupby(key, sort=False), 1):
-        ticks = np.linspace(0, rows.time_h.max(), 5)
+        end = rows.time_h.max()
+        ticks = np.linspace(0, end, 5)
         axis = figure.add_subplot(down, 3, k, xlabel="hours", xticks=ticks)
         for sample, line in rows.groupby("sample", sort=False):
             axis.plot(line.time_h, line.value, label=sample)
+        axis.set_xlim(-0.015 * end, 1.015 * end)
         axes[name] = axis
     return figure, axes
 
 
-def _legend(figure: Figure) -> None:
+def add_legend(figure: Figure) -> None:
+    """One legend for all axes, in as many columns as its longest name allows."""
     keys: dict[str, Any] = {}
     for axis in figure.axes:
         handles, labels = axis.get_legend_handles_labels()
         keys |= dict(zip(labels, handles, strict=True))
     if keys:
-        figure.legend(keys.values(), keys, loc="outside upper left", ncols=5)
+        wide = 14 * figure.get_figwidth() / (6 + max(map(len, keys)))
+        columns = min(5, max(1, int(wide)))
+        figure.legend(keys.values(), keys, loc="outside upper left", ncols=columns)

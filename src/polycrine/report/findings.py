@@ -8,29 +8,46 @@ import pandas as pd
 from polycrine.catalogue.library import catalogue
 from polycrine.model.model import Model
 from polycrine.model.yamlfile import read_model
-from polycrine.readouts.comparison import beside_measured
+from polycrine.readouts.comparison import KEY_ANALYTES, beside_measured
 from polycrine.readouts.panel import detection_limit
 from polycrine.readouts.timing import summary
 from polycrine.results.run import Run
 from polycrine.scenarios.library import measured_beside
 
 STIMULI = ("bacterial product", "danger signal")
-MOVED = 1.5
+MOVED, COMPARED_H = 1.5, 12.0
 TIMING = ["sample", "analyte", "unit", "base", "peak", "peak_h", "auc", "half_life_h"]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """A run, its first sample, the panel of one place, and levels measured without any arm."""
+    """A run, its first sample, the panel of one place, and levels measured without any arm.
+
+    place: the plasma, or where else the panel is of; tissue: the place in space, if there is one.
+    """
 
     run: Run
     model: Model
     first: str
     end_h: float
     place: str
+    tissue: str
     panel: pd.DataFrame
     peaks: pd.DataFrame
     measured: pd.DataFrame
+
+    @property
+    def window_h(self) -> float:
+        """How much of the panel is drawn: the first hours where there is something to compare."""
+        return min(COMPARED_H, self.end_h) if len(self.measured) else self.end_h
+
+    def inside(self) -> pd.DataFrame:
+        """The panel of the tissue."""
+        return self.run.panel()[self.run.panel().place == self.tissue]
+
+    def short(self, kind: str) -> str:
+        """The name of a kind of cell where only those of the tissue are spoken of."""
+        return kind.removesuffix(f" of the {self.tissue}").removesuffix(f" in {self.tissue}")
 
     def headline(self) -> str:
         """What peaks when, how far measured medians are, and how many numbers were fitted."""
@@ -64,7 +81,16 @@ def read_findings(run: Run) -> Findings:
     peaks = summary(panel).reindex(columns=TIMING).merge(beside_measured(panel, data), "left")
     levels = pd.DataFrame(columns=["analyte", "time_h"]) if data is None else data
     levels = levels.assign(time_h=pd.to_numeric(levels.time_h, errors="coerce"))
-    return Findings(run, model, first, end_h, place, panel, peaks, levels)
+    tissue = next((key for key, own in model.places.items() if own.kind == "tissue"), "")
+    return Findings(run, model, first, end_h, place, tissue, panel, peaks, levels)
+
+
+def leading(panel: pd.DataFrame, most: int = 9) -> pd.DataFrame:
+    """The rows of what moves, key analytes first, then those that move most."""
+    rows = moving(panel)
+    span = {key: level.max() / _least(key, level) for key, level in rows.groupby("analyte").value}
+    order = sorted(span, key=lambda key: (key not in KEY_ANALYTES, -span[key]))
+    return rows[rows.analyte.isin(order[:most])]
 
 
 def moving(panel: pd.DataFrame) -> pd.DataFrame:
@@ -72,10 +98,24 @@ def moving(panel: pd.DataFrame) -> pd.DataFrame:
     kept = []
     for analyte, levels in panel.groupby("analyte").value:
         stimulus = catalogue().molecules[analyte].kind in STIMULI
-        least = MOVED * max(levels.min(), detection_limit(analyte))
-        if levels.max() >= least and not stimulus:
+        if levels.max() >= MOVED * _least(analyte, levels) and not stimulus:
             kept.append(analyte)
     return panel[panel.analyte.isin(kept)]
+
+
+def _least(analyte: str, levels: pd.Series) -> float:
+    return float(max(levels.min(), detection_limit(analyte)))
+
+
+def populations(run: Run) -> pd.DataFrame:
+    """Everything counted whose number changes: sample, time_h, cell, value, unit."""
+    seen = run.reads()[run.reads().species == "count"]
+    if "count" in run.states:
+        cells = run.states["count"].to_dataframe("value").reset_index()
+        cells = cells[~cells.cell.isin(seen.cell)].assign(time_h=cells.time / 60, unit="cells")
+        seen = pd.concat([seen, cells], ignore_index=True)
+    seen = seen[["sample", "time_h", "cell", "value", "unit"]]
+    return seen[seen.groupby("cell").value.transform("nunique") > 1]
 
 
 def display(analyte: str) -> str:

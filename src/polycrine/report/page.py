@@ -7,17 +7,25 @@ from pathlib import Path
 from string import Template
 
 import pandas as pd
+from matplotlib import rc_context
 
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import wrong
+from polycrine.model.model import Tissue
 from polycrine.readouts.balance import DEFINITION
-from polycrine.report.figures import draw_figures
+from polycrine.report.figures import add_legend, counts, fate, levels, rise, sides
 from polycrine.report.findings import Findings, display, listed, moving, plain, read_findings
+from polycrine.report.signals import graph, matrix, niches
+from polycrine.report.tissue import View, caption, draw_film, draw_times, read_view
 from polycrine.results.run import Run
 from polycrine.scenarios.library import DATA
 
 HERE = Path(__file__).parent
-PICTURE = '<figure><img alt="{}" src="data:image/svg+xml;base64,{}"></figure>'
+PICTURE = '<figure><img alt="{}" src="data:image/{};base64,{}"></figure>'
+FORMATS = {".svg": "svg+xml", ".webp": "webp"}
+ALWAYS = ("panel", "arms", "rise", "balance", "fate")
+PICTURES = (*ALWAYS, "tissue", "film", "counts", "inside", "matrix", "graph")
+NOTHING = "<p>Nothing to draw.</p>"
 PEAKS = {
     "analyte": "analyte",
     "peak": "peak",
@@ -30,6 +38,9 @@ PEAKS = {
     "measured_peak_h": "measured at (h)",
     "ratio": "run / measured",
 }
+COMPARED = (
+    "Measured: median and quartiles of each person's own peak; the ratio is run over measured."
+)
 
 
 def write_report(run: Run) -> Path:
@@ -37,10 +48,12 @@ def write_report(run: Run) -> Path:
     if run.folder is None:
         raise wrong("report", "this run was not stored.", "Run it with out=FOLDER.")
     findings = read_findings(run)
-    gaps = dict.fromkeys(("panel", "arms", "rise", "balance", "fate"), "<p>Nothing to draw.</p>")
-    for name, file in draw_figures(findings, run.folder / "figures").items():
-        gaps[name] = PICTURE.format(name, base64.b64encode(file.read_bytes()).decode())
-    gaps |= {name: escape(text) for name, text in _texts(findings).items()}
+    view = read_view(findings)
+    files = draw_figures(findings, view, run.folder / "figures")
+    gaps = {name: PICTURE.format(name, FORMATS[f.suffix], _base64(f)) for name, f in files.items()}
+    gaps = dict.fromkeys(PICTURES, "") | dict.fromkeys(ALWAYS, NOTHING) | gaps
+    gaps |= {name: escape(text) for name, text in _texts(findings, view).items()}
+    gaps["heard"] = "" if "matrix" in files else "hidden"
     with pd.option_context("display.max_colwidth", None):
         for name, table in _tables(findings).items():
             gaps[name] = table.rename_axis(columns=None).to_html(
@@ -52,7 +65,42 @@ def write_report(run: Run) -> Path:
     return path
 
 
-def _texts(findings: Findings) -> dict[str, str]:
+def draw_figures(findings: Findings, view: View | None, folder: Path) -> dict[str, Path]:
+    """Draw every picture that has something to show: name -> file."""
+    folder.mkdir(exist_ok=True)
+    own = findings.panel[findings.panel["sample"] == findings.first]
+    arms = findings.panel if len(findings.run.samples) > 1 else findings.panel.head(0)
+    none = findings.measured.head(0)
+    with rc_context(fname=HERE / "figures.mplstyle"):
+        pictures = {
+            "panel": levels(own[own.time_h <= findings.window_h], findings.measured),
+            "arms": levels(arms, none),
+            "counts": counts(findings),
+            "inside": levels(findings.inside(), none, healthy=False),
+            "matrix": matrix(findings),
+            "graph": graph(findings),
+            "rise": rise(findings),
+            "balance": sides(findings.panel),
+            "fate": fate(findings),
+        }
+        pictures = {name: figure for name, figure in pictures.items() if figure.axes}
+        for figure in pictures.values():
+            add_legend(figure)
+        if view is not None:
+            pictures["tissue"] = draw_times(findings, view)
+        files = {name: folder / f"{name}.svg" for name in pictures}
+        for name, file in files.items():
+            pictures[name].savefig(file, dpi=160, metadata={"Date": None})
+        if view is not None:
+            files["film"] = draw_film(findings, view, folder / "animation.webp")
+    return files
+
+
+def _base64(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
+
+
+def _texts(findings: Findings, view: View | None) -> dict[str, str]:
     run, model, ledger = findings.run, findings.model, findings.run.ledger()
     data = "Nothing measured is compared."
     if len(findings.measured):
@@ -63,6 +111,7 @@ def _texts(findings: Findings) -> dict[str, str]:
         side: listed([known[name].name for name in analytes if known[name].balance == side])
         for side in ("pro", "anti")
     }
+    place = model.places.get(findings.tissue)
     origins = run.numbers().origin.value_counts()
     return {
         "name": model.name,
@@ -72,7 +121,13 @@ def _texts(findings: Findings) -> dict[str, str]:
         "first": findings.first,
         "end": plain(findings.end_h),
         "data": data,
-        "hidden": "hidden" if len(run.samples) == 1 else "",
+        "window": plain(findings.window_h),
+        "alone": "hidden" if len(run.samples) == 1 else "",
+        "stirred": "" if findings.tissue else "hidden",
+        "piece": findings.tissue,
+        "represents": place.represents if isinstance(place, Tissue) else "",
+        "seen": caption(findings, view) if view else "",
+        "compared": COMPARED if len(findings.measured) else "",
         "definition": DEFINITION,
         **sides,
         "total": str(len(run.numbers())),
@@ -93,9 +148,13 @@ def _tables(findings: Findings) -> dict[str, pd.DataFrame]:
     fitted = ["path", "value", "unit", "low", "high", "fitted_to", "residual"]
     known = sorted({*numbers.source} - {""})
     cited = [(key, catalogue().sources[key].cite, catalogue().sources[key].link) for key in known]
+    shown = peaks[peaks["sample"] == findings.first][[*PEAKS]]
+    if shown.measured_peak.isna().all():
+        shown = shown.loc[:, :"half_life_h"]
     return {
         "effects": _effects(peaks, run.samples),
-        "peaks": peaks[peaks["sample"] == findings.first][[*PEAKS]].rename(columns=PEAKS),
+        "peaks": shown.rename(columns=PEAKS),
+        "niches": niches(findings),
         "fitted": numbers[numbers.origin == "fitted"][fitted],
         "ledger": books[run.samples].reset_index(),
         "numbers": numbers,

@@ -14,6 +14,7 @@ from polycrine.model.model import Count, Model, Panel, Picture, Read
 from polycrine.network.builder import LEDGER
 from polycrine.network.network import Network, evaluate_assignment, identifier
 from polycrine.network.schedule import observation_times
+from polycrine.network.tissue import parameters_of
 from polycrine.readouts.ledger import ledger
 from polycrine.readouts.panel import panel
 from polycrine.runs.course import CELL_COLUMNS, Course
@@ -137,12 +138,13 @@ def tables(model: Model, network: Network, states: xr.Dataset) -> dict[str, pd.D
         key: pd.concat(parts, ignore_index=True) if parts else empty[key]
         for key, parts in frames.items()
     }
-    return {**joined, "ledger": ledger(states), "numbers": numbers(network)}
+    return {**joined, "ledger": ledger(states), "numbers": numbers(model, network)}
 
 
-def numbers(network: Network) -> pd.DataFrame:
+def numbers(model: Model, network: Network) -> pd.DataFrame:
     """Every number that the equations use, as it is written in its file."""
-    given = [(p.path or p.name, p.number) for p in network.parameters if p.number is not None]
+    known = parameters_of(model, network)
+    given = [(p.path or p.name, p.number) for p in known if p.number is not None]
     rows = [{"path": path, **number.model_dump()} for path, number in given]
     return pd.DataFrame(rows).fillna({"source": ""})
 

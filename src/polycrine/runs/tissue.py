@@ -1,6 +1,6 @@
 """A tissue run: from a settled body to a tissue in space, and its events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,13 +30,17 @@ def settled_tissue(model: Model, network: Network, member: Member, parts: "Parts
     space, code = parts.space, parts.codes
     place = identifier(space.key)
     start = np.array([member.state[network.index(f"{place}.{identifier(m)}")] for m in space.fluid])
-    tissue = make_tissue(space, Settings(), model.run.seed, start)
+    tissue = make_tissue(space, settings_of(model), model.run.seed, start)
     tissue.bath = _bath(model, parts, network, member)
     for kind in space.kinds:
         state, parameters = _taken_over(kind.network, network, member)
         senders = len(senders_of(space))
         batch = make_batch(kind, code[kind.key], parameters, state, senders)
-        _scatter(tissue, batch)
+        declared = model.cells.get(kind.key)
+        if declared is not None and declared.at:
+            _put(tissue, batch, declared.at)
+        else:
+            _scatter(tissue, batch)
         tissue.batches.append(batch)
     for key, cells in model.cells.items():
         if cells.enters is not None and model.body is not None:
@@ -114,6 +118,29 @@ def _same_species(kind: Kind, stirred: Network, own: str) -> tuple[Ints, Ints]:
             here.append(k)
             there.append(stirred.index(name))
     return np.array(here, dtype=np.int64), np.array(there, dtype=np.int64)
+
+
+def settings_of(model: Model) -> Settings:
+    """The settings of a tissue's steps that a declaration asks for."""
+    steps = model.run.steps
+    return Settings(
+        step=steps.misplaced,
+        level=quantity(steps.level, "concentration"),
+        coupling=steps.coupling,
+        solver=steps.solver,
+        relative=steps.relative,
+        absolute=steps.absolute,
+        longest=quantity(steps.longest, "duration"),
+    )
+
+
+def _put(tissue: Tissue, batch: Batch, points: Sequence[Sequence[str]]) -> None:
+    """Put the cells of a kind where the model says (x, y, z)."""
+    position = np.array([[quantity(x, "length") for x in point[::-1]] for point in points])
+    ids = np.arange(tissue.next_id, tissue.next_id + len(points))
+    tissue.next_id += len(points)
+    batch.add(ids, position, batch.resting, FIRST_CELL_STEP)
+    locate(tissue, batch)
 
 
 def _scatter(tissue: Tissue, batch: Batch) -> None:
