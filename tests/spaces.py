@@ -24,14 +24,13 @@ UNCHECKED = 1e9  # a tolerance that never shortens a step
 CORES = 1
 
 
-def cell(
-    key="cell", radius=5.0, made=0.0, sites=0.0, kon=0.0, kd=0.0, kint=0.0, spent=1.0, **ways
-):
+def cell(key="cell", radius=5.0, made=0.0, sites=0.0, kon=0.0, kd=0.0, kint=0.0, spent=1.0, **ways):
     """Cells of one kind: made in molecules/min, kon in 1/(pM min), Kd in pM, kint in 1/min."""
     numbers = {"level": 0.0, "made": made, "kon": kon, "kd": kd, "kint": kint, "spent": spent}
+    outside = "cell.outside_L"
     network = Network(
         (
-            Species("outside_L", "molecules", contents=HELD, scale=10.0),
+            Species(outside, "molecules", contents=HELD, scale=10.0),
             Species("free", "molecules", sites, scale=10.0),
             Species("bound", "molecules", contents=HELD, scale=10.0),
             Species("inside", "molecules", contents=HELD, scale=10.0),
@@ -39,12 +38,17 @@ def cell(
         tuple(Parameter(name, value) for name, value in numbers.items()),
         (),
         (
-            Reaction("made", (("outside_L", "1"),)),
+            Reaction("made", ((outside, "1"),)),
             Reaction(
                 "kon*level*free",
-                (("outside_L", "-1"), ("free", "-spent"), ("bound", "spent"), ("inside", "1-spent")),
+                (
+                    ("cell.outside_L", "-1"),
+                    ("free", "-spent"),
+                    ("bound", "spent"),
+                    ("inside", "1-spent"),
+                ),
             ),
-            Reaction("kd*kon*bound", (("outside_L", "1"), ("free", "1"), ("bound", "-1"))),
+            Reaction("kd*kon*bound", ((outside, "1"), ("free", "1"), ("bound", "-1"))),
             Reaction("kint*bound", (("bound", "-1"), ("inside", "1"))),
         ),
     )
@@ -52,7 +56,7 @@ def cell(
     at, species = network.parameter_index, network.index
     ports = Ports(
         molecule=one,
-        outside=one + species("outside_L"),
+        outside=one + species(outside),
         hears=one,
         level=one + at("level"),
         antigen=-1,
@@ -97,6 +101,7 @@ def space(shape, voxel=10.0, diffusion=3000.0, loss=0.0, phi=0.25, **more):
         "gates": ((),) * len(more.get("kon", ())),
         "kinds": (),
         "microbes": None,
+        "parameters": (),
     }
     return Space(
         voxel=voxel,

@@ -1,17 +1,26 @@
 import re
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
+from PIL import Image
 
 import polycrine as pc
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError
-from polycrine.report.findings import plain, read_findings
+from polycrine.model.yamlfile import write_model
+from polycrine.report.findings import leading, plain, populations, read_findings
 from polycrine.report.page import write_report
+from polycrine.report.signals import niches, routes
+from polycrine.report.tissue import caption, draw_times, read_view
 from polycrine.scenarios.library import measured
 
 SECTIONS = (
     "Arms compared",
+    "The tissue",
+    "Who signals to whom",
     "Peaks, areas and half-lives",
     "The order in which things rise",
     "Pro- against anti-inflammatory",
@@ -147,3 +156,150 @@ def test_a_number_has_three_significant_digits():
 def test_a_run_that_was_not_stored_has_no_place_for_a_report():
     with pytest.raises(InputError, match="out=FOLDER"):
         write_report(pc.run(pc.load("endotoxemia"), duration="1 h"))
+
+
+KINDS = ("alveolar macrophage", "epithelium", "neutrophil in lung")
+HOURS = np.array([0.0, 1.0, 2.0])
+
+
+def pictures():
+    """Three pictures of 2 x 3 x 4 voxels: macrophages walk, one neutrophil enters."""
+    field = np.full((1, 3, 3, 2, 3, 4), 1e-6, dtype=np.float32)
+    field[0, :, 0] = np.array([0.001, 100.0, 400.0]).reshape(3, 1, 1, 1)
+    field[0, 1, 0, :, 0, 0] = 50.0
+    field[0, :, 1] = 10.0
+    field[0, 1:, 2, 0, 1, 1] = 4.0
+    rows = [(f, 0, 0, 20.0 + 5 * f, 20.0) for f in range(3)]
+    rows += [(f, 1, k, 60.0, 15.0 * k) for f in range(3) for k in (1, 2)]
+    rows += [(2, 2, 3, 40.0, 40.0)]
+    table = pd.DataFrame(rows, columns=["frame", "kind", "id", "x", "y"])
+    cells = {f"cell_{name}": ("row", table[name].to_numpy()) for name in table}
+    return xr.Dataset(
+        {
+            "field": (("sample", "frame", "fluid", "z", "y", "x"), field),
+            "radius": ("kind", [10.6, 5.2, 4.2]),
+            "cell_sample": ("row", [0] * len(rows)),
+            **cells,
+        },
+        coords={
+            "sample": ["untreated"],
+            "frame": 60 * HOURS,
+            "fluid": ["TNF", "CXCL8", "bacteria"],
+            "kind": list(KINDS),
+        },
+        attrs={"place": "lung", "voxel": 20.0},
+    )
+
+
+def who_took_what():
+    ways = [
+        ("TNF", KINDS[0], KINDS[0], 1.0),
+        ("TNF", KINDS[0], "epithelium", 3.0),
+        ("TNF", KINDS[0], "blood", 5.5),
+        ("TNF", "blood", "epithelium", 0.5),
+        ("TNF", "blood", "blood", 7.0),
+        ("CXCL8", "epithelium", KINDS[2], 2.0),
+        ("CXCL8", "epithelium", "lost in tissue", 2.0),
+    ]
+    rows = [("untreated", h, m, s, r, h * pmol) for h in (1, 2) for m, s, r, pmol in ways]
+    names = ["sample", "time_h", "molecule", "sender", "receiver", "pmol"]
+    return pd.DataFrame(rows, columns=names)
+
+
+@pytest.fixture(scope="module")
+def infected(tmp_path_factory):
+    """A run with a tissue: a small one of people, its tissue and routes written by hand."""
+    folder = tmp_path_factory.mktemp("report") / "infected"
+    run = stored(folder, observe=pc.load("endotoxemia").observe[:1])
+    panel = run.panel()
+    inside = panel[panel.analyte.isin(["TNF", "CXCL8"])].assign(place="lung")
+    inside["value"] *= 1 + inside.time_h
+    seen = pd.DataFrame({"sample": "untreated", "time_h": HOURS, "species": "count"})
+    germs = seen.assign(cell="bacteria", value=[20.0, 30.0, 0.0], unit="bacteria")
+    come = seen.assign(cell=KINDS[2], value=[0.0, 0.0, 1.0], unit="cells")
+    still = seen.assign(cell=KINDS[1], value=2.0, unit="cells")
+    senders = pd.DataFrame(
+        [("untreated", "TNF", KINDS[0], 0.02, 0.0, 90.0)],
+        columns=["sample", "molecule", "sender", "same_cell", "error", "half_radius_um"],
+    )
+    tables = run.tables | {
+        "panel": pd.concat([panel, inside]),
+        "reads": pd.concat([germs, come, still]),
+        "routes": who_took_what(),
+        "senders": senders,
+    }
+    text = write_model(pc.load("infection"))
+    return replace(run, model_text=text, tables=tables, tissue=pictures())
+
+
+def test_a_tissue_has_its_pictures_a_film_and_who_signals_to_whom(infected):
+    page = page_of(infected)
+    drawn = re.findall('<img alt="([^"]+)"', page)
+    assert drawn == [
+        *("panel", "tissue", "film", "counts", "inside", "matrix", "graph"),
+        *("rise", "balance", "fate"),
+    ]
+    assert page.count("<section hidden>") == 1
+    assert "400 × 400 × 100" not in page
+    assert "80 × 60 × 40 µm" in page
+    assert page_of(infected) == page
+    with Image.open(infected.folder / "figures" / "animation.webp") as film:
+        assert film.n_frames == len(HOURS)
+        assert film.width == 480
+
+
+def test_a_run_without_a_tissue_hides_its_sections(page):
+    assert page.count("<section hidden>") == 2
+    assert not re.search('alt="(tissue|film|counts|inside|matrix|graph)"', page)
+
+
+def test_the_view_has_what_rises_most_and_tells_who_stays(infected):
+    view = read_view(read_findings(infected))
+    assert (view.analyte, view.unit) == ("TNF", "ng/mL")
+    assert view.fixed == ["epithelium"]
+    assert view.bacteria[1].max() == pytest.approx(4.0, abs=1e-5)
+    assert view.level[2].mean() == pytest.approx(4 * view.level[1].max())
+    assert "at most 2 times the lowest (at 1 h)" in caption(read_findings(infected), view)
+
+
+def test_a_picture_shows_the_cells_of_its_hour(infected):
+    findings = read_findings(infected)
+    view = read_view(findings)
+    figure = draw_times(findings, view)
+    titles = [axis.get_title(loc) for axis in figure.axes for loc in ("left", "center")]
+    assert [title for title in titles if title] == ["0 h", "1 h", "2 h"]
+    entered = [len(axis.collections[2].get_offsets()) for axis in figure.axes[:3]]
+    assert entered == [0, 0, 1]
+
+
+def test_shares_are_of_all_that_was_taken_up_or_left(infected):
+    shares = routes(read_findings(infected)).set_index(["molecule", "sender", "receiver"]).share
+    assert shares["TNF", "alveolar macrophage", "epithelium"] == pytest.approx(0.3)
+    assert shares["TNF", "blood", "epithelium"] == pytest.approx(0.05)
+    assert shares["CXCL8", "epithelium", "neutrophil"] == pytest.approx(0.5)
+    assert list(shares.groupby("molecule").sum()) == pytest.approx([1.0, 1.0])
+
+
+def test_signals_end_in_the_same_cell_in_others_or_in_the_blood(infected):
+    table = niches(read_findings(infected)).set_index(["cytokine", "sent by"])
+    own = table.loc["TNF", "alveolar macrophage"]
+    assert own["same cell (%)"] == pytest.approx(2.0)
+    assert own["other cells (%)"] == pytest.approx(100 * 4 / 9.5 - 2.0)
+    assert own["into the blood (%)"] == pytest.approx(100 * 5.5 / 9.5)
+    assert own["half within (µm)"] == 90.0
+    assert own["share of what cells took up (%)"] == pytest.approx(100 * 4 / 4.5)
+    carried = table.loc["TNF", "blood"]
+    assert carried["other cells (%)"] == pytest.approx(100.0)
+    assert np.isnan(carried["into the blood (%)"])
+    assert np.isnan(table.loc[("IL-8", "epithelium"), "half within (µm)"])
+
+
+def test_only_numbers_that_change_are_drawn(infected):
+    assert {*populations(infected).cell} == {"bacteria", KINDS[2]}
+
+
+def test_no_more_than_nine_analytes_are_drawn_and_key_ones_stay(arms):
+    levels = arms.panel()[arms.panel()["sample"] == "untreated"]
+    assert {*leading(levels, most=2).analyte} < {"TNF", "IL1B", "IL1RN", "IL6", "CXCL8", "IL10"}
+    assert leading(levels, most=2).analyte.nunique() == 2
+    assert leading(levels).analyte.nunique() <= 9

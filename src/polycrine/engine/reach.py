@@ -40,7 +40,7 @@ class Reach:
 
 
 def reaches(tissue: Tissue, pool: ThreadPoolExecutor, most: int = ALONE) -> list[Reach]:
-    """The reach of all that cells of the tissue make, now."""
+    """The reach of every cytokine that cells of the tissue make and capture, now."""
     exchange = Exchange(tissue, 1.0, pool)
     exchange.offer()
     found = []
@@ -49,7 +49,7 @@ def reaches(tissue: Tissue, pool: ThreadPoolExecutor, most: int = ALONE) -> list
             followed = tissue.space.followed[batch.kind.ports.molecule[port]] >= 0
             if followed and (batch.q[:, port] > 0).any():
                 found.append(_Sender(exchange, kind, int(port)).reach(pool, most))
-    return found
+    return [reach for reach in found if np.isfinite(reach.half_radius)]
 
 
 class _Sender:

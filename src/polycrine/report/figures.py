@@ -163,5 +163,5 @@ def add_legend(figure: Figure) -> None:
         keys |= dict(zip(labels, handles, strict=True))
     if keys:
         wide = 14 * figure.get_figwidth() / (6 + max(map(len, keys)))
-        columns = min(5, max(1, int(wide)))
+        columns = min(6, max(1, int(wide)))
         figure.legend(keys.values(), keys, loc="outside upper left", ncols=columns)

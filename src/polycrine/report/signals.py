@@ -20,13 +20,17 @@ Spot = tuple[float, float]
 
 
 def routes(findings: Findings) -> pd.DataFrame:
-    """Of each main cytokine that moves in the tissue, who took up whose share by the end."""
+    """Of each main cytokine that moves in the tissue, who took up whose share by the end.
+
+    What the blood brought and took along again is left out.
+    """
     rows = findings.run.tables.get("routes", pd.DataFrame(columns=["sample", "molecule"]))
     moved = {*moving(findings.inside()).analyte} & {*MAIN}
     rows = rows[(rows["sample"] == findings.first) & rows.molecule.isin(moved)]
     if rows.empty:
         return rows
-    rows = rows[rows.time_h == rows.time_h.max()]
+    passed_by = (rows.sender == BLOOD) & (rows.receiver == BLOOD)
+    rows = rows[(rows.time_h == rows.time_h.max()) & ~passed_by]
     share = rows.pmol / rows.groupby("molecule").pmol.transform("sum")
     names = {side: rows[side].map(findings.short) for side in ("sender", "receiver")}
     return rows.assign(share=share, **names)
@@ -90,7 +94,7 @@ def matrix(findings: Findings) -> Figure:
         axis.text(-0.27, y[first], display(molecule), transform=left, va="center_baseline")
     axis.set(xlim=(-0.5, len(receivers) - 0.5), ylim=(y[-1] + 0.5, -0.5))
     axis.set_yticks(y, [sender for _, sender in ways])
-    axis.set_xticks(range(len(receivers)), [name.replace(" ", "\n", 1) for name in receivers])
+    axis.set_xticks(range(len(receivers)), [_lines(name) for name in receivers])
     axis.set_xlabel("taken up by (%)")
     axis.tick_params(length=0)
     axis.grid(visible=False)
@@ -135,8 +139,13 @@ def _nodes(axis: Axes, spot: dict[str, Spot], busy: set[str]) -> None:
     for name, (x, y) in spot.items():
         colour = ("#B0413E" if name == BLOOD else INK) if name in busy else "#C4C4C4"
         axis.plot(x, y, "o", c=colour, ms=8, ls="none", zorder=3)
-        side = "center" if abs(x) < 0.3 else ("left" if x > 0 else "right")
-        axis.text(1.16 * x, 1.22 * y, name.replace(" ", "\n", 1), ha=side, va="center")
+        side = "center" if abs(x) < 0.2 else ("left" if x > 0 else "right")
+        level = "center" if abs(y) < 0.8 else ("bottom" if y > 0 else "top")
+        axis.text(1.16 * x, 1.12 * y, _lines(name), ha=side, va=level)
+
+
+def _lines(name: str) -> str:
+    return "\n".join(name.rsplit(" ", 1))
 
 
 def _arrow(axis: Axes, start: Spot, end: Spot, bend: float, width: float, colour: str) -> None:

@@ -68,8 +68,6 @@ def read_view(findings: Findings) -> View | None:
     if unit == "pg/mL" and factor * free.max() >= 1e3:
         unit, factor = "ng/mL", factor / 1e3
     cells = _cells(findings)
-    span = cells.groupby(["kind", "id"])[["x", "y"]].agg(np.ptp).max(axis=1)
-    still = span.groupby(level="kind").max() == 0
     depth, height, width = (float(tissue.voxel) * count for count in free.shape[1:])
     return View(
         analyte,
@@ -79,7 +77,7 @@ def read_view(findings: Findings) -> View | None:
         fields[:, -1].sum(axis=1),
         cells,
         {str(kind): float(r) for kind, r in zip(own.kind.values, own.radius.values, strict=True)},
-        [kind for kind in still.index if still[kind]],
+        _fixed(cells),
         (width, height, depth),
         _unevenness(free),
     )
@@ -199,6 +197,15 @@ class Scene:
         )
         axis.add_collection(circles, autolim=False)
         return circles
+
+
+def _fixed(cells: pd.DataFrame) -> list[str]:
+    """Kinds that are there from the first to later pictures and of which no cell moves."""
+    seen = cells.groupby(["kind", "id"])
+    moved = seen[["x", "y"]].agg(np.ptp).max(axis=1).groupby("kind").max() > 0
+    stays = seen.frame.nunique().groupby("kind").max() > 1
+    there = cells.kind[cells.frame == 0].unique()
+    return [kind for kind in there if stays[kind] and not moved[kind]]
 
 
 def _unevenness(free: Floats) -> Floats:
