@@ -1,4 +1,4 @@
-# make demo    run the endotoxemia scenario
+# make demo    run the infection scenario
 # make test    run the fast tests
 # make slow    run the slow tests
 # make check   lint, format, types, import layers
@@ -28,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .NOTPARALLEL: # one .venv for all targets
 
 demo: venv-demo
-	@.venv/bin/polycrine run endotoxemia
+	@.venv/bin/polycrine run infection
 
 test: venv-test
 	@.venv/bin/python -m pytest

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from polycrine.engine.multigrid import cycle, inner, prepare, residual, sweep
+from polycrine.engine.multigrid import cycle, inner, padded, prepare, residual, sweep
 
 THETA = 1 - math.sqrt(0.5)
 LATER, EARLIER = 0.5 * (1 + math.sqrt(2)), 0.5 * (math.sqrt(2) - 1)
 FIRST, SECOND = math.sqrt(2) / 4, (1 - math.sqrt(2) / 4) / 3
-C, B, INVERSE, DIAGONAL, WORK = 0, 1, 2, 3, 4
+C, B, INVERSE, DIAGONAL, WORK, LOSS, SOURCE, START, DRIFT, MIDDLE = range(10)
 NOISE = 100  # times the tolerance of the solver: what may lie below zero before a last sweep
 
 WRONG, HELD, RESIDUAL, CYCLES, HALVED, UNSOLVED = 0, 1, 2, 3, 4, 5
@@ -28,7 +28,7 @@ TOLD = 6
 
 def make_room(grid: Any) -> Any:
     """Scratch space of one thread for a grid; its padding must stay zero."""
-    return np.zeros((5, int(grid.start[-1])))
+    return np.zeros((10, int(grid.start[-1])))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -44,16 +44,19 @@ def _largest(values: Any) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve(room: Any, e: Any, grid: Any, tolerance: float, most: int, told: Any) -> bool:
-    """Solve e c = b + neighbours from the guess in `room`; True when nothing of it is negative.
+def _solve(room: Any, rate: float, grid: Any, tolerance: float, most: int, told: Any) -> bool:
+    """Solve (loss + rate) c = b + neighbours from the guess in `room`; True when nothing of it is
+    negative.
 
     Noise of the iteration below zero is taken out before a last plain Jacobi sweep, which keeps
     the sign where b allows it.
     """
-    c, b, work = room[C], room[B], room[WORK]
-    inverse, diagonal = room[INVERSE], room[DIAGONAL]
     end = grid.start[1]
-    total, largest = inner(b, grid).sum(), _largest(b[:end])
+    c, b, work, loss = room[C], room[B], room[WORK], room[LOSS]
+    inverse, diagonal = room[INVERSE], room[DIAGONAL]
+    total, largest = 0.0, _largest(b[:end])
+    for i in range(end):
+        total += b[i]
     if largest == 0.0:
         c[:end] = 0.0
         return True
@@ -65,52 +68,88 @@ def _solve(room: Any, e: Any, grid: Any, tolerance: float, most: int, told: Any)
             break
         cycle(c, b, inverse, diagonal, work, grid)
         count += 1
+    least, most_c, held = 0.0, 0.0, 0.0
+    for i in range(end):
+        least, most_c = min(least, c[i]), max(most_c, c[i])
     told[CYCLES] += count
     told[RESIDUAL] = max(told[RESIDUAL], rest / largest)
-    field = inner(c, grid)
-    if not rest <= tolerance * largest or not np.isfinite(field.sum()):
-        told[UNSOLVED] = 1.0
-    least = field.min()
     if least < 0.0:
-        if least < -NOISE * tolerance * field.max():
+        if least < -NOISE * tolerance * most_c:
             return False
         for i in range(end):
             c[i] = max(c[i], 0.0)
         sweep(c, b, inverse, 1.0, 0, grid, work)
-        field[:] = inner(work, grid)
-        if field.min() < 0.0:
+        least = 0.0
+        for i in range(end):
+            c[i] = work[i] if inverse[i] > 0.0 else 0.0
+            least = min(least, c[i])
+        if least < 0.0:
             return False
-    held = (e * field).sum()
-    if held > 0.0:
-        field *= total / held
+    for i in range(end):
+        held += (loss[i] + rate) * c[i] if inverse[i] > 0.0 else 0.0
+    if not rest <= tolerance * largest or not np.isfinite(held):
+        told[UNSOLVED] = 1.0
+    elif held > 0.0:
+        for i in range(end):
+            c[i] *= total / held
     return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill(room: Any, row: int, values: Any, factor: float, grid: Any) -> None:
+    whole = padded(room[row], 0, grid)
+    for z in range(values.shape[0]):
+        for y in range(values.shape[1]):
+            line, own = whole[z + 1, y + 1, 1:], values[z, y]
+            for x in range(own.size):
+                line[x] = factor * own[x]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance_field(
     c: Any, loss: Any, source: Any, capacity: float, dt: float, grid: Any, room: Any,
-    tolerance: float, most: int, mean: Any, told: Any
+    tolerance: float, most: int, mean: Any, told: Any, face: float = 1.0
 ) -> None:  # fmt: skip
     """Advance a field (z, y, x) by dt in place; `mean` gets its average over the step.
 
-    capacity: phi V over phi D h (min); told: what the step misplaced and what there is (sums over
-    voxels), residual, cycles, 1 where the step was repeated in halves, 1 where a solve failed.
+    capacity: phi V; face: phi D h, by which it, loss and source are divided here; told: what the
+    step misplaced and what there is (sums over voxels), residual, cycles, 1 where the step was
+    repeated in halves, 1 where a solve failed.
     """
     told[:] = 0.0
-    x, b = inner(room[C], grid), inner(room[B], grid)
-    if not _tr_bdf2(c, loss, source, capacity, dt, grid, room, tolerance, most, mean, told):
+    end = grid.start[1]
+    _fill(room, START, c, 1.0, grid)
+    _fill(room, LOSS, loss, 1.0 / face, grid)
+    _fill(room, SOURCE, source, 1.0 / face, grid)
+    x, start, average = room[C], room[START], room[MIDDLE]
+    if not _tr_bdf2(capacity / face, dt, grid, room, tolerance, most, told):
         told[HALVED] = 1.0
-        rate = 2 * capacity / dt
-        e = loss + rate
-        prepare(e, room[INVERSE], room[DIAGONAL], room[WORK], grid)
-        x[:] = c
-        mean[:] = 0.0
+        rate = 2 * capacity / face / dt
+        _prepare(rate, room, grid)
+        b, source_row = room[B], room[SOURCE]
+        for i in range(end):
+            x[i] = start[i]
+            average[i] = 0.0
         for _ in range(2):
-            b[:] = rate * x + source
-            _solve(room, e, grid, tolerance, most, told)
-            mean += 0.5 * x
-        c[:] = x
-    told[HELD] = c.sum()
+            for i in range(end):
+                inside = 1.0 if room[INVERSE, i] > 0.0 else 0.0
+                b[i] = inside * (rate * x[i] + source_row[i])
+            _solve(room, rate, grid, tolerance, most, told)
+            for i in range(end):
+                average[i] += 0.5 * x[i]
+    c[:] = inner(x, grid)
+    mean[:] = inner(average, grid)
+    for i in range(end):
+        told[HELD] += x[i] if room[INVERSE, i] > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _prepare(rate: float, room: Any, grid: Any) -> None:
+    end = grid.start[1]
+    work, loss = room[WORK], room[LOSS]
+    for i in range(end):
+        work[i] = loss[i] + rate if grid.faces[i] >= 0.0 else 0.0
+    prepare(room[INVERSE], room[DIAGONAL], work, grid)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -123,43 +162,44 @@ def advance_fields(
     face: phi D h of each owner (um^3/min); capacity: phi V (um^3); loss and source in um^3/min.
     """
     for k in chosen:
-        own = face[owner[k]]
         advance_field(
-            fields[k], loss[owner[k]] / own, source[k] / own, capacity / own, dt, grid, room,
-            tolerance, most, mean[k], told[k],
+            fields[k], loss[owner[k]], source[k], capacity, dt, grid, room,
+            tolerance, most, mean[k], told[k], face[owner[k]],
         )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _tr_bdf2(
-    c: Any, loss: Any, source: Any, capacity: float, dt: float, grid: Any, room: Any,
-    tolerance: float, most: int, mean: Any, told: Any
+    capacity: float, dt: float, grid: Any, room: Any, tolerance: float, most: int, told: Any
 ) -> bool:  # fmt: skip
-    x, b = inner(room[C], grid), inner(room[B], grid)
-    rate = capacity / (THETA * dt)
-    e = loss + rate
-    prepare(e, room[INVERSE], room[DIAGONAL], room[WORK], grid)
-    x[:] = c
-    b[:] = source + rate * c
-    residual(room[C], room[B], room[INVERSE], room[DIAGONAL], 0, grid, room[WORK])
-    drift = inner(room[WORK], grid).copy()
-    b[:] = rate * c + drift + source
-    if not _solve(room, e, grid, tolerance, most, told):
+    """Both stages from START; leaves the end in C, the mean in MIDDLE and tells what is wrong."""
+    end, rate = grid.start[1], capacity / (THETA * dt)
+    x, b, start, source = room[C], room[B], room[START], room[SOURCE]
+    drift, middle, inverse = room[DRIFT], room[MIDDLE], room[INVERSE]
+    _prepare(rate, room, grid)
+    for i in range(end):
+        x[i] = start[i]
+        b[i] = source[i] + rate * start[i]
+    residual(x, b, inverse, room[DIAGONAL], 0, grid, drift)
+    for i in range(end):
+        b[i] = rate * start[i] + drift[i] + source[i]
+    if not _solve(room, rate, grid, tolerance, most, told):
         return False
-    middle = x.copy()
-    b[:] = rate * (LATER * middle - EARLIER * c) + source
-    if not _solve(room, e, grid, tolerance, most, told):
+    for i in range(end):
+        middle[i] = x[i]
+        inside = 1.0 if inverse[i] > 0.0 else 0.0
+        b[i] = inside * (rate * (LATER * x[i] - EARLIER * start[i]) + source[i])
+    if not _solve(room, rate, grid, tolerance, most, told):
         return False
-    inverse, wrong = inner(room[INVERSE], grid), 0.0
-    for i, end in np.ndenumerate(x):
+    wrong = 0.0
+    for i in range(end):
         first = drift[i]
-        second = rate * (middle[i] - c[i]) - first
-        third = rate * (end - LATER * middle[i] + EARLIER * c[i])
+        second = rate * (middle[i] - start[i]) - first
+        third = rate * (x[i] - LATER * middle[i] + EARLIER * start[i])
         off = (FIRST - SECOND) * first + (FIRST - (1 + 3 * FIRST) / 3) * second
         off += (2 * THETA / 3) * third
         wrong += abs(off) * inverse[i] / THETA
-        mean[i] = FIRST * (c[i] + middle[i]) + THETA * end
-        c[i] = end
+        middle[i] = FIRST * (start[i] + middle[i]) + THETA * x[i]
     told[WRONG] = wrong
     return True
 
@@ -168,11 +208,14 @@ def _tr_bdf2(
 def steady_field(
     c: Any, loss: Any, source: Any, grid: Any, room: Any, tolerance: float, most: int, told: Any
 ) -> None:
-    """Write the steady field into c (z, y, x), a first guess; something must be lost."""
+    """Write the steady field into c (z, y, x), a first guess; something must be lost.
+
+    loss and source are divided by phi D h.
+    """
     told[:] = 0.0
-    x, b = inner(room[C], grid), inner(room[B], grid)
-    x[:] = c
-    b[:] = source
-    prepare(loss, room[INVERSE], room[DIAGONAL], room[WORK], grid)
-    _solve(room, loss, grid, tolerance, most, told)
-    c[:] = x
+    _fill(room, C, c, 1.0, grid)
+    _fill(room, B, source, 1.0, grid)
+    _fill(room, LOSS, loss, 1.0, grid)
+    _prepare(0.0, room, grid)
+    _solve(room, 0.0, grid, tolerance, most, told)
+    c[:] = inner(room[C], grid)

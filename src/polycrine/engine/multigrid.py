@@ -139,16 +139,15 @@ def _unscale(out: Any, c: Any, diagonal: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(e: Any, inverse: Any, diagonal: Any, work: Any, grid: Any) -> None:
-    """Write the diagonal and 1 / diagonal of every level; e is that of the finest (z, y, x)."""
+def prepare(inverse: Any, diagonal: Any, loss: Any, grid: Any) -> None:
+    """Write the diagonal and 1 / diagonal of every level from the losses e of the finest, which are
+    summed to the coarser ones (all flat)."""
     for level in range(grid.shape.shape[0]):
-        if level == 0:
-            inner(work, grid)[:] = e
-        else:
-            fine, coarse = padded(work, level - 1, grid), padded(work, level, grid)
+        if level > 0:
+            fine, coarse = padded(loss, level - 1, grid), padded(loss, level, grid)
             _join(fine, coarse, grid.shape[level - 1])
         a, z = grid.start[level], grid.start[level + 1]
-        _invert(work[a:z], grid.faces[a:z], diagonal[a:z], inverse[a:z])
+        _invert(loss[a:z], grid.faces[a:z], diagonal[a:z], inverse[a:z])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
