@@ -71,8 +71,8 @@ def cell(key="cell", radius=5.0, made=0.0, sites=0.0, kon=0.0, kd=0.0, kint=0.0,
         made=one - 1,
         spoilt=one - 1,
     )
-    usual = {"speed": 0.0, "persistence": np.inf, "toward": (), "lifetime": np.inf}
-    usual |= {"engulfs": 0.0, "holds": np.inf, "admits": (), "spills": ()}
+    usual = {"speed": 0.0, "persistence": np.inf, "toward": (), "engulfs": 0.0, "holds": np.inf}
+    usual |= {"lifetime": np.inf, "egress": np.inf, "admits": (), "spills": ()}
     return Kind(key, network, ports, 0, radius, **(usual | ways))
 
 
@@ -88,6 +88,7 @@ def space(shape, voxel=10.0, diffusion=3000.0, loss=0.0, phi=0.25, **more):
         "key": "tissue",
         "bath": "",
         "periodic": False,
+        "open_faces": False,
         "scale": 1.0,
         "fluid": fluid,
         "followed": np.full(len(fluid), -1),

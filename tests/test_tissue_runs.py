@@ -192,3 +192,36 @@ def test_a_tissue_that_cannot_run_is_refused_with_a_sentence(name):
     assert old in SMALL
     with pytest.raises(InputError, match=says):
         read_model(SMALL.replace(old, new, 1), "small.yaml")
+
+
+EXPLANT = """\
+polycrine: 1
+name: explant
+places:
+  slice: {kind: tissue, of: lung, size: [80 um, 80 um, 40 um], voxel: 20 um, represents: 1 uL, faces: open}
+  medium: {kind: stirred, volume: 1 mL}
+links:
+  - {between: [slice, medium]}
+cytokines: [TNF, CXCL8]
+mediators: [LPS, LBP]
+cells:
+  macrophage: {in: slice, count: 2, program: alveolar macrophage}
+events:
+  - {give: LBP, concentration: 10 nM, into: medium, at: 0 h}
+  - {give: LPS, concentration: 10 ng/mL, into: medium, at: 0 h}
+observe:
+  - {panel: medium, every: 10 min}
+  - {panel: slice, every: 10 min}
+run: {for: 2 h}
+"""  # noqa: E501
+
+
+def test_an_explant_with_open_faces_shares_its_medium():
+    run = pc.run(read_model(EXPLANT, "explant.yaml"))
+    panel = run.panel()
+    level = {
+        key: group.value.iloc[-1] for key, group in panel.groupby(["analyte", "place"], sort=False)
+    }
+    assert level["LPS", "slice"] == pytest.approx(level["LPS", "medium"], rel=0.02)
+    assert level["TNF", "slice"] > 1.02 * level["TNF", "medium"] > 0
+    assert run.ledger()[run.ledger().process == "error"].share.max() < 1e-9

@@ -135,7 +135,7 @@ def attribute(found: "Exchange", dt: float) -> None:
         owner[rows[f, sender]] = f
     blood = rows[:, senders_of(space).index(BLOOD)]
     for f in np.flatnonzero(blood >= 0):
-        source[blood[f]] = found.opening * (space.volume * space.into[f] * found.blood[f])
+        source[blood[f]] = found.inward[f] * found.blood[f]
     for batch, own, (q, _, _) in zip(tissue.batches, shares, found.lines, strict=True):
         amounts = (q[:, :, None] * own.sent).reshape(batch.count, q.shape[1] * rows.shape[1])
         parts = rows[batch.kind.ports.molecule].ravel()
@@ -146,7 +146,7 @@ def attribute(found: "Exchange", dt: float) -> None:
         for part, field in ((carried, found.fields[f]), (mean, found.mean[f])):
             total = part[own].sum(axis=0)
             part[own] *= np.where(total > 0, field / np.where(total > 0, total, 1.0), 0.0)
-        through = (mean[own] * found.opening).sum(axis=(1, 2, 3)) * (space.volume * space.back[f])
+        through = (mean[own] * found.outward[f]).sum(axis=(1, 2, 3))
         lost = mean[own].sum(axis=(1, 2, 3)) * space.volume * space.fluid_fraction
         at = np.flatnonzero(rows[f] >= 0)
         tissue.captured[f, at, -2] += through * (MOLECULES * dt)

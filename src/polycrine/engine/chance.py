@@ -4,7 +4,7 @@ from typing import Any
 
 from numba import njit, uint64
 
-WALK, LIFE, ENTRY, PLACE = 1, 2, 3, 4
+WALK, LIFE, ENTRY, PLACE, EGRESS = 1, 2, 3, 4, 5
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -40,7 +40,7 @@ class Exchange:
         self.blood = np.zeros(len(space.fluid))
         self.member: Member | None = None
         self.sweeps = 0
-        self.opening = self._opening()
+        self.outward, self.inward = self._passages()
         self.shed = np.zeros_like(tissue.fields)
         self.grown, self.eaten = tissue.bacteria, [np.zeros(b.count) for b in tissue.batches]
         # the line that was offered last
@@ -56,8 +56,16 @@ class Exchange:
         conductance = 4 * np.pi * space.fluid_fraction * space.diffusion[ports.molecule]
         return np.maximum(reach, 0.0)[:, None] / conductance
 
+    def _passages(self) -> tuple[Floats, Floats]:
+        """What each voxel gives to the blood and takes from it, by molecule (um^3/min): through
+        vessels, and through half a voxel where a face is open."""
+        space, vessels = self.tissue.space, self.tissue.space.volume * self._opening()
+        faces = 2 * self.face[:, None, None, None] * self.tissue.outer
+        out, into = (rate[:, None, None, None] * vessels for rate in (space.back, space.into))
+        return out + faces, into + faces
+
     def _opening(self) -> Floats:
-        """By how much more each voxel exchanges with the blood than a healthy one."""
+        """By how much more vessels of each voxel exchange than healthy ones."""
         space = self.tissue.space
         opening = 1 + (space.torn - 1) * self.tissue.torn
         for index, half, fold in space.opened_by:
@@ -79,8 +87,7 @@ class Exchange:
         """What voxels lose of each molecule other than to cells and neighbours (um^3/min)."""
         space = self.tissue.space
         decay = space.volume * space.fluid_fraction * space.loss
-        vessels = space.volume * space.back[:, None, None, None] * self.opening
-        return np.asarray(vessels + decay[:, None, None, None])
+        return np.asarray(self.outward + decay[:, None, None, None])
 
     def offer(self) -> None:
         """Spread the lines of all cells over the voxels: losses, and what they give by batch."""
@@ -94,8 +101,7 @@ class Exchange:
         """Advance every field over the step with what the cells offer now."""
         self.offer()
         space, self.blood = self.tissue.space, blood
-        into = space.volume * (space.into * blood)
-        source = into[:, None, None, None] * self.opening + self.shed
+        source = self.inward * blood[:, None, None, None] + self.shed
         for batch, (q, _, _) in zip(self.tissue.batches, self.lines, strict=True):
             kernel = (batch.at, batch.weight, batch.width)
             deposit_all(source, q, batch.kind.ports.molecule, *kernel)
@@ -155,7 +161,8 @@ class Exchange:
 
 def misplaced(found: Exchange) -> float:
     """The largest share of a molecule, free and bound, that the step has misplaced."""
-    space, floor = found.tissue.space, found.tissue.settings.level * found.opening.size
+    space = found.tissue.space
+    floor = found.tissue.settings.level * found.fields[0].size
     held = found.told[:, HELD].copy()
     for first, second, both in space.parts:
         held[[first, second]] += found.told[both, HELD]
@@ -166,11 +173,8 @@ def misplaced(found: Exchange) -> float:
 
 def through_vessels(found: Exchange, blood: Floats) -> Floats:
     """What all of the tissue gave to the blood over the step, net (pmol/min per molecule)."""
-    space = found.tissue.space
-    out = (found.mean * found.opening).sum(axis=(1, 2, 3)) * space.back
-    into = found.opening.sum() * space.into * blood
-    pieces = space.volume * space.scale * CUBIC_MICROMETRE
-    return np.asarray((out - into) * pieces)
+    net = found.mean * found.outward - found.inward * blood[:, None, None, None]
+    return np.asarray(net.sum(axis=(1, 2, 3)) * found.tissue.space.scale * CUBIC_MICROMETRE)
 
 
 def attempt(tissue: Tissue, dt: float, pool: ThreadPoolExecutor) -> Exchange:

@@ -5,12 +5,12 @@ from numpy.typing import NDArray
 
 from polycrine.engine.attribution import BLOOD, TORN, bound, senders_of
 from polycrine.engine.cells import Batch
-from polycrine.engine.chance import ENTRY, LIFE, PLACE, uniform
+from polycrine.engine.chance import EGRESS, ENTRY, LIFE, PLACE, uniform
 from polycrine.engine.fields import TOLD, advance_field, make_room
 from polycrine.engine.kernel import deposit, kernel_width, lattice_green, place_kernels, sample
 from polycrine.engine.motion import gradient_at, shown, turn, walk
 from polycrine.engine.tissue import Tissue
-from polycrine.network.places import BROUGHT, DIED, SPILLED
+from polycrine.network.places import BROUGHT, DIED, LEFT, SPILLED
 from polycrine.network.tissue import MOLECULES
 
 Floats = NDArray[np.float64]
@@ -72,10 +72,11 @@ def grow(tissue: Tissue, dt: float) -> tuple[Floats, list[Floats], Floats]:
 
 
 def live(tissue: Tissue, tick: int) -> None:
-    """What cells do at a tick: die, enter, turn and walk, and show what they have engulfed."""
+    """What cells do at a tick: die, leave, enter, turn, walk and show what they have engulfed."""
     for batch in tissue.batches:
         batch.held = batch.held * 0.5 ** (tissue.settings.tick / DIGESTION)
-        _die(tissue, batch, tick)
+        _go(tissue, batch, tick, batch.kind.lifetime, LIFE, DIED)
+        _go(tissue, batch, tick, batch.kind.egress, EGRESS, LEFT)
     _enter(tissue, tick)
     _walk(tissue, tick)
     _show(tissue)
@@ -84,19 +85,22 @@ def live(tissue: Tissue, tick: int) -> None:
             locate(tissue, batch)
 
 
-def _die(tissue: Tissue, batch: Batch, tick: int) -> None:
-    if not np.isfinite(batch.kind.lifetime) or not batch.count:
+def _go(
+    tissue: Tissue, batch: Batch, tick: int, half_time: float, purpose: int, process: str
+) -> None:
+    """Take out the cells whose time has come, each with the chance of a half-time."""
+    if not np.isfinite(half_time) or not batch.count:
         return
-    chance = -np.expm1(-np.log(2) * tissue.settings.tick / batch.kind.lifetime)
-    draws = np.array([uniform(tissue.seed, i, tick, LIFE) for i in batch.ids])
-    remove(tissue, batch, draws < chance, DIED)
+    chance = -np.expm1(-np.log(2) * tissue.settings.tick / half_time)
+    draws = np.array([uniform(tissue.seed, i, tick, purpose) for i in batch.ids])
+    remove(tissue, batch, draws < chance, process)
 
 
 def remove(tissue: Tissue, batch: Batch, dead: NDArray[np.bool_], process: str) -> None:
     """Take cells out; what they held is booked under a process."""
     if dead.any():
         tissue.keep_books(batch, batch.state[dead], batch.left[dead], process)
-        tissue.note(f"{batch.kind.key} died", float(dead.sum()))
+        tissue.note(f"{batch.kind.key} {process.split()[0]}", float(dead.sum()))
         batch.keep(~dead)
 
 

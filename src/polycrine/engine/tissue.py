@@ -66,11 +66,11 @@ class Tissue:
     """A tissue on its way: everything that decides how it goes on.
 
     fields: pM (fluid, z, y, x); bacteria: per um^3 (z, y, x); torn: share of each voxel that is
-    injured; leukocytes: cells left in the blood, of blood_volume (um^3); aimless: cells without
-    chemotaxis; step: proposed (min); log: how often what happened; books: molecules that
-    came or went by a process, in the piece; past: ledgers of cells that are gone, by kind. tags:
-    parts of fields by sender, in rows (fluid, sender) of `row_of`; captured: molecules taken in
-    since the start (fluid, sender, receiver).
+    injured; outer: its open faces; leukocytes: cells left in the blood, of blood_volume (um^3);
+    aimless: cells without chemotaxis; step: proposed (min); log: how often what happened; books:
+    molecules that came or went by a process, in the piece; past: ledgers of cells that are gone, by
+    kind. tags: parts of fields by sender, in rows (fluid, sender) of `row_of`; captured: molecules
+    taken in since the start (fluid, sender, receiver).
     """
 
     space: Space
@@ -85,6 +85,7 @@ class Tissue:
     leukocytes: dict[str, float]
     aimless: frozenset[str] = frozenset()
     blood_volume: float = 1.0
+    outer: Floats = field(default_factory=lambda: np.zeros((1, 1, 1)))
     time: float = 0.0
     step: float = 2.0**-4
     next_id: int = 0
@@ -143,11 +144,22 @@ class Tissue:
         return self.space.shape
 
 
+def outer_faces(shape: tuple[int, int, int]) -> Floats:
+    """How many faces of each voxel lie on the outside."""
+    count = np.zeros(shape)
+    for axis in range(3):
+        ends = np.moveaxis(count, axis, 0)
+        ends[0] += 1
+        ends[-1] += 1
+    return count
+
+
 def make_tissue(space: Space, settings: Settings, seed: int, start: Floats) -> Tissue:
     """A tissue without cells, whose fields hold `start` (pM per molecule) everywhere."""
     grid = make_grid(space.shape, (space.periodic,) * 3)
     fields = np.ones((len(start), *space.shape)) * start[:, None, None, None]
     empty = (np.zeros(space.shape), np.zeros(space.shape))
     tissue = Tissue(space, grid, settings, seed, fields, *empty, [], None, {})
+    tissue.outer = outer_faces(space.shape) if space.open_faces else np.zeros(space.shape)
     tissue.row_of = np.full((len(start), 1), -1, dtype=np.int64)
     return tissue

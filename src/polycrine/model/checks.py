@@ -145,10 +145,17 @@ class Checker:
             if link.barrier is not None and tissue not in link.between:
                 self._note(path, "a barrier is that of a tissue.", "Write a 'flow' instead.")
             elif link.barrier is None and tissue in link.between:
-                rule = "a tissue exchanges through a barrier."
-                self._note(path, rule, "Write 'barrier: endothelium, surface: 6 m^2'.")
+                if link.flow is not None or not self._is_open(tissue):
+                    rule = "a tissue exchanges through a barrier or open faces."
+                    self._note(path, rule, "Write 'barrier: endothelium, surface: 6 m^2'.")
+            elif link.flow is None and link.barrier is None:
+                self._note(path, "how these places exchange is missing.", "Add 'flow: 1 L/min'.")
         if sum(tissue in link.between for link in self.model.links) > 1:
             self._note(("links",), f"'{tissue}' has more than one link.", "Keep one.")
+
+    def _is_open(self, key: str | None) -> bool:
+        place = self.model.places.get(key or "")
+        return isinstance(place, Tissue) and place.faces == "open"
 
     def _catalogued(self, path: Path, name: str, valid: Collection[str], what: str) -> None:
         if name not in valid:

@@ -61,7 +61,8 @@ class Tissue(Record):
     """A piece of tissue in space (x, y, z) that stands for a larger volume of it.
 
     of: the tissue of the catalogue (fluid fraction, hindrance, lymph); faces: what lies beyond the
-    piece, its mirror image (`closed`) or its own other side (`periodic`).
+    piece, its mirror image (`closed`), its own other side (`periodic`), or the stirred place that
+    it is linked with (`open`, as an explant in medium).
     """
 
     kind: Literal["tissue"]
@@ -69,7 +70,7 @@ class Tissue(Record):
     size: tuple[Length, Length, Length]
     voxel: Length
     represents: Volume
-    faces: Literal["closed", "periodic"] = "closed"
+    faces: Literal["closed", "periodic", "open"] = "closed"
 
     @property
     def lengths(self) -> tuple[float, float, float]:
@@ -108,7 +109,10 @@ Place = Annotated[
 
 
 class Link(Record):
-    """Two places that exchange: the same flow each way, or what passes a barrier's surface."""
+    """Two places that exchange: the same flow each way, or what passes the surface of a barrier.
+
+    A tissue with open faces needs neither.
+    """
 
     between: tuple[str, str]
     flow: Annotated[str, _of("clearance", positive=True)] | None = None
@@ -117,7 +121,7 @@ class Link(Record):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.flow is None) == (self.barrier is None):
+        if self.flow is not None and self.barrier is not None:
             raise ValueError("give either 'flow' or 'barrier' with its 'surface'")
         if (self.barrier is None) != (self.surface is None):
             raise ValueError("'barrier' and 'surface' go together")

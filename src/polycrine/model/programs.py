@@ -100,7 +100,8 @@ class Program(Record):
     """A cell type as the parts that make it hear, decide and answer.
 
     healthy_count: cells of an adult, or per litre of blood, where a model gives no number. In a
-    tissue also: radius; walk; lifetime (half-life there); engulfs: volume cleared of bacteria per
+    tissue also: radius; walk; lifetime (half-life there); egress (half-time until it leaves with
+    the lymph); engulfs: volume cleared of bacteria per
     time, half of it once it `holds` so many; admits: leukocytes that it lets in; spills: what is
     set free when it is torn.
     """
@@ -116,6 +117,7 @@ class Program(Record):
     radius: Number | None = None
     walk: Walk | None = None
     lifetime: Number | None = None
+    egress: Number | None = None
     engulfs: Number | None = None
     holds: Number | None = None
     admits: dict[str, Admission] = {}

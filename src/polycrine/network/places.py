@@ -21,7 +21,7 @@ from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
 from polycrine.model.model import Give, Infect, Link, Model, Stirred, Tissue
 from polycrine.model.programs import Program, load_program
-from polycrine.network.barriers import Wall, exchange, molecular_radius
+from polycrine.network.barriers import Wall, exchange, free_diffusion, molecular_radius
 from polycrine.network.builder import LEDGER, Builder, author_number
 from polycrine.network.cells import CellWriter, Surroundings, binding_parameters, molecule_gate
 from polycrine.network.network import Network, identifier
@@ -30,8 +30,9 @@ from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 REST = "rest_of_body"
 ANTIGEN = "antigen"
 LOST, SHED, SPILLED = "lost in tissue", "shed by bacteria", "spilled by torn cells"
-BROUGHT, DIED, OWED = "brought by cells", "lost with cells that died", "owed to the fluid"
-TISSUE_BOOKS = (LOST, SHED, SPILLED, BROUGHT, DIED, OWED)
+BROUGHT, DIED, LEFT = "brought by cells", "lost with cells that died", "left with cells"
+OWED = "owed to the fluid"
+TISSUE_BOOKS = (LOST, SHED, SPILLED, BROUGHT, DIED, LEFT, OWED)
 
 
 def to_network(model: Model) -> Network:
@@ -254,11 +255,36 @@ class NetworkWriter:
             flow = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
             return flow, flow
         tissue = next(key for key in link.between if isinstance(self.model.places[key], Tissue))
-        lymph = self.lymph(tissue)
         radius = molecular_radius(self.known.active_form(molecule).kda)
-        into, back = exchange(self.wall(link), radius, lymph / CUBIC_MICROMETRE)
-        ways = (back * CUBIC_MICROMETRE + lymph, into * CUBIC_MICROMETRE)
+        back = into = self.through_faces(tissue, radius)
+        if link.barrier is not None:
+            lymph = self.lymph(tissue)
+            walls = exchange(self.wall(link), radius, lymph / CUBIC_MICROMETRE)
+            into += walls[0] * CUBIC_MICROMETRE
+            back += walls[1] * CUBIC_MICROMETRE + lymph
+        ways = (back, into)
         return ways if link.between[0] == tissue else ways[::-1]
+
+    def diffusion(self, tissue: str, radius: float) -> float:
+        """The diffusion (um^2/min) of a molecule of a radius (um) in the fluid of a tissue."""
+        place = self.model.places[tissue]
+        assert isinstance(place, Tissue)
+        share = self.known.tissues[place.of].hindrance
+        hindrance = self.build.number(f"{place.of}.hindrance", share, "number")
+        return self.build.value(hindrance) * free_diffusion(radius)
+
+    def through_faces(self, tissue: str, radius: float) -> float:
+        """The clearance (L/min) through the open faces of all that a tissue stands for."""
+        place = self.model.places[tissue]
+        assert isinstance(place, Tissue)
+        if place.faces != "open":
+            return 0.0
+        share = self.build.value(f"{identifier(place.of)}.fluid_fraction")
+        half_voxel = quantity(place.voxel, "length") / 2
+        x, y, z = place.lengths
+        surface = 2 * (x * y + y * z + z * x)
+        each = share * self.diffusion(tissue, radius) * surface / half_voxel
+        return each * CUBIC_MICROMETRE * place.scale
 
     def lymph(self, tissue: str) -> float:
         """The lymph (L/min) that leaves all of the tissue."""

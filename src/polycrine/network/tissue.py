@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import Catalogue, catalogue
 from polycrine.model.model import Model, Tissue
-from polycrine.network.barriers import free_diffusion, molecular_radius
+from polycrine.network.barriers import molecular_radius
 from polycrine.network.builder import LEDGER
 from polycrine.network.cells import molecule_gate
 from polycrine.network.network import Network, Parameter, identifier
@@ -71,6 +71,7 @@ class Kind:
     persistence: float
     toward: tuple[tuple[int, float], ...]
     lifetime: float
+    egress: float
     engulfs: float
     holds: float
     admits: tuple[tuple[str, int, float], ...]
@@ -110,6 +111,7 @@ class Space:
     voxel: float
     shape: tuple[int, int, int]
     periodic: bool
+    open_faces: bool
     fluid_fraction: float
     scale: float
     fluid: tuple[str, ...]
@@ -147,7 +149,6 @@ def to_space(model: Model) -> Space:
     def value(path: str, number: Number, kind: str) -> float:
         return build.value(build.number(path, number, kind))
 
-    hindrance = value(f"{place.of}.hindrance", entry.hindrance, "number")
     radii = [molecular_radius(known.active_form(name).kda) for name in fluid]
     represents = quantity(place.represents, "volume")
     into, back = np.zeros(len(fluid)), np.zeros(len(fluid))
@@ -157,9 +158,10 @@ def to_space(model: Model) -> Space:
         if key in link.between:
             bath = next(name for name in link.between if name != key)
             ways = [writer.passage(link, name) for name in fluid]
+            faces = np.array([writer.through_faces(key, radius) for radius in radii])
             out = 0 if link.between[0] == key else 1
-            back += np.array([way[out] for way in ways]) / represents
-            into += np.array([way[1 - out] for way in ways]) / represents
+            back += (np.array([way[out] for way in ways]) - faces) / represents
+            into += (np.array([way[1 - out] for way in ways]) - faces) / represents
             if link.barrier is not None:
                 barrier, path = known.barriers[link.barrier], link.barrier
                 torn = value(f"{path}.torn", barrier.torn, "number")
@@ -198,11 +200,12 @@ def to_space(model: Model) -> Space:
         voxel=quantity(place.voxel, "length"),
         shape=place.shape,
         periodic=place.faces == "periodic",
+        open_faces=place.faces == "open",
         fluid_fraction=value(f"{place.of}.fluid_fraction", entry.fluid_fraction, "number"),
         scale=place.scale,
         fluid=fluid,
         followed=np.array([_cytokine_in(model, known, name, index) for name in fluid]),
-        diffusion=np.array([hindrance * free_diffusion(radius) for radius in radii]),
+        diffusion=np.array([writer.diffusion(key, radius) for radius in radii]),
         loss=np.array([writer.tissue_loss(n) if n in known.molecules else 0.0 for n in fluid]),
         into=into,
         back=back,
@@ -262,6 +265,7 @@ def _kind(model: Model, writer: NetworkWriter, name: str, index: dict[str, int])
             for r, number in toward
         ),
         lifetime=value("lifetime", program.lifetime, "duration", np.inf),
+        egress=value("egress", program.egress, "duration", np.inf),
         engulfs=value("engulfs", program.engulfs, "cell clearance"),
         holds=value("holds", program.holds, "number", np.inf),
         admits=tuple(
