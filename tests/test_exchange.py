@@ -70,7 +70,7 @@ def test_a_grid_finer_than_its_cells_is_refused(voxel, radius):
     assert kernel_width(voxel, radius) == 0
 
 
-@pytest.mark.parametrize("radius", [0.5, 0.9, 1.0, 1 / 0.93])
+@pytest.mark.parametrize("radius", [0.5, 0.9, 1.0, 1 / FINEST_QUARTIC])
 def test_beyond_two_voxels_cells_read_the_exact_profile_of_a_secretor(radius):
     # q exp(-(r - R)/l) / (4 pi phi D r (1 + R/l))
     shape, reach, rng = (80, 80, 80), 10.0, np.random.default_rng(1)

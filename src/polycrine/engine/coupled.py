@@ -69,7 +69,7 @@ def bind_all(
 ) -> None:
     """Let soluble partners react in every voxel, slabs of voxels side by side."""
     flat = tissue.fields.reshape(len(tissue.fields), -1)
-    tags = tissue.tags.reshape(len(tissue.tags), -1)
+    tags = tissue.tags.reshape(len(tissue.tags), flat.shape[1])
     edges = np.linspace(0, flat.shape[1], SLABS + 1).astype(int)
 
     def work(slab: int) -> None:

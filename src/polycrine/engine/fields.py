@@ -126,17 +126,21 @@ def advance_field(
         told[HALVED] = 1.0
         rate = 2 * capacity / face / dt
         _prepare(rate, room, grid)
-        b, source_row = room[B], room[SOURCE]
+        b, source_row, bent = room[B], room[SOURCE], room[DRIFT]
         for i in range(end):
-            x[i] = start[i]
+            x[i] = bent[i] = start[i]
             average[i] = 0.0
-        for _ in range(2):
+        for half in range(2):
             for i in range(end):
                 inside = 1.0 if room[INVERSE, i] > 0.0 else 0.0
                 b[i] = inside * (rate * x[i] + source_row[i])
             _solve(room, rate, grid, tolerance, most, told)
             for i in range(end):
                 average[i] += 0.5 * x[i]
+                bent[i] += x[i] if half else -2.0 * x[i]
+        told[WRONG] = 0.0
+        for i in range(end):
+            told[WRONG] += abs(bent[i]) if room[INVERSE, i] > 0.0 else 0.0
     c[:] = inner(x, grid)
     mean[:] = inner(average, grid)
     for i in range(end):

@@ -21,7 +21,7 @@ from scipy.special import ive
 
 Floats = NDArray[np.float64]
 CUBIC, QUARTIC = 4, 5
-FINEST_CUBIC, FINEST_QUARTIC = 1.1, 0.93  # voxel / radius
+FINEST_CUBIC, FINEST_QUARTIC = 1.1, 0.935  # voxel / radius
 REACH = 5
 
 

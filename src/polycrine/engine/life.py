@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from polycrine.engine.attribution import BLOOD, TORN, bound, senders_of
 from polycrine.engine.cells import Batch
 from polycrine.engine.chance import EGRESS, ENTRY, LIFE, PLACE, uniform
-from polycrine.engine.fields import TOLD, advance_field, make_room
+from polycrine.engine.fields import TOLD, UNSOLVED, advance_field, make_room
 from polycrine.engine.kernel import deposit, kernel_width, lattice_green, place_kernels, sample
 from polycrine.engine.motion import gradient_at, shown, turn, walk
 from polycrine.engine.tissue import Tissue
@@ -58,6 +58,8 @@ def grow(tissue: Tissue, dt: float) -> tuple[Floats, list[Floats], Floats]:
         tissue.grid, make_room(tissue.grid), tissue.settings.solver, tissue.settings.cycles,
         mean, told,
     )  # fmt: skip
+    if told[UNSOLVED]:
+        raise FloatingPointError("the spread of bacteria was not solved to its tolerance")
     for k, batch in enumerate(tissue.batches):
         sample(mean, batch.at, batch.weight, batch.width, eaten[k])
         eaten[k] *= appetites[k] * dt
@@ -158,18 +160,21 @@ def _walk(tissue: Tissue, tick: int) -> None:
     edge, bins = _bins(tissue, radius)
     order = np.argsort(np.concatenate([batch.ids for batch in batches]), kind="stable")
     moved = position[order]
-    walk(moved, radius[order], move[order], lengths, edge, bins, space.periodic)
-    position[order] = moved
+    heading = np.concatenate([batch.heading for batch in batches])
+    turned = heading[order]
+    walk(moved, radius[order], move[order], turned, lengths, edge, bins, space.periodic)
+    position[order], heading[order] = moved, turned
     start = 0
     for batch in batches:
         batch.position = position[start : start + batch.count].copy()
+        batch.heading = heading[start : start + batch.count].copy()
         start += batch.count
 
 
 def _bins(tissue: Tissue, radius: Floats) -> tuple[float, Ints]:
     edge = max(2 * float(radius.max()) + TOUCH, tissue.space.voxel)
     lengths = np.array(tissue.space.shape) * tissue.space.voxel
-    return edge, np.maximum(1, np.ceil(lengths / edge)).astype(np.int64)
+    return edge, np.maximum(1, np.floor(lengths / edge)).astype(np.int64)
 
 
 def _bias(tissue: Tissue, batch: Batch) -> Floats:

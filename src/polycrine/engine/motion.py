@@ -100,17 +100,24 @@ def _bin_of(position: Any, edge: float, shape: Any) -> tuple[int, int, int]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def walk(
-    position: Any, radius: Any, moves: Any, lengths: Any, edge: float, shape: Any, periodic: bool
-) -> None:
-    """Move each cell by its row of `moves` (um) where there is room, in the order of the rows."""
+    position: Any, radius: Any, moves: Any, heading: Any, lengths: Any, edge: float, shape: Any,
+    periodic: bool
+) -> None:  # fmt: skip
+    """Move each cell by its row of `moves` (um) where there is room, in the order of the rows.
+
+    Who comes to a closed face turns back there.
+    """
     head, after = make_bins(position, edge, shape)
     target = np.empty(3)
     for i in range(position.shape[0]):
         if moves[i, 0] == 0.0 and moves[i, 1] == 0.0 and moves[i, 2] == 0.0:
             continue
         for axis in range(3):
-            target[axis] = _inside(position[i, axis] + moves[i, axis], lengths[axis], periodic)
-        if not _has_room(i, target, position, radius, head, after, edge, shape):
+            there = position[i, axis] + moves[i, axis]
+            target[axis] = _inside(there, lengths[axis], periodic)
+            if not periodic and (there < 0.0 or there > lengths[axis]):
+                heading[i, axis] = -heading[i, axis]
+        if not _has_room(i, target, position, radius, head, after, edge, shape, lengths, periodic):
             continue
         z, y, x = _bin_of(position[i], edge, shape)
         if head[z, y, x] == i:
@@ -127,20 +134,34 @@ def walk(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _apart(a: float, b: float, length: float) -> float:
+    """The distance along an axis, the shorter way around where it closes after `length`."""
+    distance = abs(a - b)
+    return min(distance, length - distance)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _has_room(
-    i: int, target: Any, position: Any, radius: Any, head: Any, after: Any, edge: float, shape: Any
-) -> bool:
+    i: int, target: Any, position: Any, radius: Any, head: Any, after: Any, edge: float, shape: Any,
+    lengths: Any, periodic: bool
+) -> bool:  # fmt: skip
     z, y, x = _bin_of(target, edge, shape)
-    for cz in range(max(z - 1, 0), min(z + 2, shape[0])):
-        for cy in range(max(y - 1, 0), min(y + 2, shape[1])):
-            for cx in range(max(x - 1, 0), min(x + 2, shape[2])):
+    for bz in range(z - 1, z + 2):
+        cz = bz % shape[0] if periodic else bz
+        for by in range(y - 1, y + 2):
+            cy = by % shape[1] if periodic else by
+            for bx in range(x - 1, x + 2):
+                cx = bx % shape[2] if periodic else bx
+                if min(cz, cy, cx) < 0 or cz >= shape[0] or cy >= shape[1] or cx >= shape[2]:
+                    continue
                 j = head[cz, cy, cx]
                 while j >= 0:
                     if j != i:
                         now, then = 0.0, 0.0
                         for axis in range(3):
-                            now += (position[i, axis] - position[j, axis]) ** 2
-                            then += (target[axis] - position[j, axis]) ** 2
+                            length = lengths[axis] if periodic else np.inf
+                            now += _apart(position[i, axis], position[j, axis], length) ** 2
+                            then += _apart(target[axis], position[j, axis], length) ** 2
                         least = CLOSEST * (radius[i] + radius[j])
                         if then < least * least and then < now:
                             return False

@@ -221,12 +221,29 @@ def _correct(coarse: Any, fine: Any, shape: Any, wrap: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _balance(c: Any, b: Any, diagonal: Any, level: int, grid: Any) -> None:
+    """Raise c of a level everywhere by what makes losses and sources equal in sum."""
+    missing, loss = 0.0, 0.0
+    for i in range(grid.start[level], grid.start[level + 1]):
+        if grid.faces[i] >= 0.0:
+            e = diagonal[i] - grid.faces[i]
+            missing += b[i] - e * c[i]
+            loss += e
+    if loss > 0.0:
+        for i in range(grid.start[level], grid.start[level + 1]):
+            if grid.faces[i] >= 0.0:
+                c[i] += missing / loss
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def cycle(c: Any, b: Any, inverse: Any, diagonal: Any, work: Any, grid: Any) -> None:
     """One V-cycle towards the solution; all arrays are flat over all levels."""
     depth = grid.shape.shape[0]
     for level in range(depth):
         if level > 0:
             c[grid.start[level] : grid.start[level + 1]] = 0.0
+        if level == depth - 1:
+            _balance(c, b, diagonal, level, grid)
         for _ in range(1 if level < depth - 1 else BOTTOM_SWEEPS):
             sweep(c, b, inverse, DAMPING[0], level, grid, work)
             sweep(work, b, inverse, DAMPING[1], level, grid, c)

@@ -28,7 +28,7 @@ from polycrine.model.programs import Program, load_cascade, load_program
 from polycrine.units import quantity, same_dimension
 
 PYTHON = Document("model", None, {})
-FINEST_VOXEL = 0.93  # of a cell's radius; see engine/kernel.py
+FINEST_VOXEL = 0.935  # of a cell's radius; see engine/kernel.py
 MOST_VOXELS = 4_000_000
 
 

@@ -60,5 +60,5 @@ def exchange(wall: Wall, radius: float, filtration: float) -> tuple[float, float
             continue
         peclet = carried / permeability
         into += carried / -math.expm1(-peclet)
-        back += carried / math.expm1(peclet)
+        back += carried * math.exp(-peclet) / -math.expm1(-peclet)
     return into, back
