@@ -71,7 +71,7 @@ def test_a_grid_finer_than_its_cells_is_refused(voxel, radius):
 
 
 @pytest.mark.parametrize("radius", [0.5, 0.9, 1.0, 1 / FINEST_QUARTIC])
-def test_beyond_two_voxels_cells_read_the_exact_profile_of_a_secretor(radius):
+def test_cells_read_the_exact_profile_of_a_secretor_but_for_the_lattice(radius):
     # q exp(-(r - R)/l) / (4 pi phi D r (1 + R/l))
     shape, reach, rng = (80, 80, 80), 10.0, np.random.default_rng(1)
     width = kernel_width(1.0, radius)
@@ -84,7 +84,10 @@ def test_beyond_two_voxels_cells_read_the_exact_profile_of_a_secretor(radius):
         r, read = rng.uniform(2, 15, len(way)), np.empty(len(way))
         sample(field, *kernels(place + way * r[:, None], width, shape)[:3], read)
         exact = np.exp(-(r - radius) / reach) / (4 * np.pi * r * (1 + radius / reach))
-        assert read == pytest.approx(exact, rel=0.02)
+        off = np.abs(read / exact - 1)
+        for beyond, most in ((2.0, 0.032), (2.5, 0.025), (4.0, 0.02)):
+            assert off[r >= beyond].max() < most
+        assert np.sqrt((off**2).mean()) < 0.006
 
 
 def test_uniform_sinks_capture_half_within_1678_and_most_within_3890_niche_lengths():

@@ -182,7 +182,7 @@ def test_without_phagocytes_bacteria_grow_logistically_whatever_the_step():
         tissue = spaces.tissue(spaces.space((4, 5, 6), 20.0, microbes=microbes))
         tissue.bacteria = np.full(tissue.shape, start)
         for _ in range(round(512 / dt)):
-            tissue.bacteria, _, _ = grow(tissue, dt)
+            tissue.bacteria, _, _, _ = grow(tissue, dt)
         exact = capacity / (1 + (capacity / start - 1) * np.exp(-GROWTH * 512))
         assert tissue.bacteria == pytest.approx(exact, rel=1e-9)
 
@@ -197,7 +197,7 @@ def test_phagocytes_hold_what_bacteria_lost():
     tissue = infected(CRITICAL, 1e-4)
     volume, dt = tissue.space.volume, 0.5
     before = tissue.bacteria.sum() * volume
-    after, eaten, _ = grow(tissue, dt)
+    after, eaten, _, _ = grow(tissue, dt)
     grown = before * np.exp(GROWTH * dt)
     assert after.sum() * volume + eaten[0].sum() == pytest.approx(grown, rel=1e-3)
 
@@ -208,5 +208,5 @@ def test_the_last_half_bacterium_is_none():
     )
     for count, left in ((0.4, 0), (0.6, 1)):
         tissue.bacteria = np.full(tissue.shape, count / 64 / tissue.space.volume)
-        after, _, _ = grow(tissue, 0.5)
+        after, _, _, _ = grow(tissue, 0.5)
         assert after.any() == left

@@ -39,7 +39,7 @@ class Exchange:
         self.lines: list[tuple[Floats, Floats, Floats]] = []
         self.blood = np.zeros(len(space.fluid))
         self.member: Member | None = None
-        self.sweeps = 0
+        self.sweeps, self.misgrown = 0, 0.0
         self.outward, self.inward = self._passages()
         self.shed = np.zeros_like(tissue.fields)
         self.grown, self.eaten = tissue.bacteria, [np.zeros(b.count) for b in tissue.batches]
@@ -160,7 +160,7 @@ class Exchange:
 
 
 def misplaced(found: Exchange) -> float:
-    """The largest share of a molecule, free and bound, that the step has misplaced."""
+    """The largest share of a molecule, free and bound, or of bacteria that the step misplaced."""
     space = found.tissue.space
     floor = found.tissue.settings.level * found.fields[0].size
     held = found.told[:, HELD].copy()
@@ -168,7 +168,7 @@ def misplaced(found: Exchange) -> float:
         held[[first, second]] += found.told[both, HELD]
     for first, second, both in space.parts:
         held[both] = min(held[first], held[second])
-    return float((found.told[:, WRONG] / (held + floor)).max(initial=0.0))
+    return float((found.told[:, WRONG] / (held + floor)).max(initial=found.misgrown))
 
 
 def through_vessels(found: Exchange, blood: Floats) -> Floats:
@@ -181,7 +181,7 @@ def attempt(tissue: Tissue, dt: float, pool: ThreadPoolExecutor) -> Exchange:
     """Exchange over dt, swept until cells, fields and blood agree; raises FloatingPointError."""
     found, settings = Exchange(tissue, dt, pool), tissue.settings
     batches, bath = tissue.batches, tissue.bath
-    found.grown, found.eaten, found.shed = grow(tissue, dt)
+    found.grown, found.eaten, found.shed, found.misgrown = grow(tissue, dt)
     found.surface = [found.foreseen(k) for k in range(len(batches))]
     mean, blood = tissue.fields, np.zeros(len(tissue.space.fluid))
     if bath is not None:

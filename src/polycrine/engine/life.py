@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from polycrine.engine.attribution import BLOOD, TORN, bound, senders_of
 from polycrine.engine.cells import Batch
 from polycrine.engine.chance import EGRESS, ENTRY, LIFE, PLACE, uniform
-from polycrine.engine.fields import TOLD, UNSOLVED, advance_field, make_room
+from polycrine.engine.fields import HELD, TOLD, UNSOLVED, WRONG, advance_field, make_room
 from polycrine.engine.kernel import deposit, kernel_width, lattice_green, place_kernels, sample
 from polycrine.engine.motion import gradient_at, shown, turn, walk
 from polycrine.engine.tissue import Tissue
@@ -15,6 +15,7 @@ from polycrine.network.tissue import MOLECULES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+LEAST_SPREAD = 1e-6  # um^2/min, for bacteria that do not move at all
 NONE_LEFT = 0.5  # bacteria in the piece below which there are none
 TOUCH = 2.0  # um between the surfaces of cells that still see each other's antigen
 DIGESTION = 60.0  # min after which half of what was engulfed is digested
@@ -33,15 +34,16 @@ def locate(tissue: Tissue, batch: Batch) -> None:
     )  # fmt: skip
 
 
-def grow(tissue: Tissue, dt: float) -> tuple[Floats, list[Floats], Floats]:
-    """Bacteria after dt, those eaten by each cell, and what they gave to fields (pM um^3/min).
+def grow(tissue: Tissue, dt: float) -> tuple[Floats, list[Floats], Floats, float]:
+    """Bacteria after dt, those eaten by each cell, what they gave to fields (pM um^3/min), and the
+    share of bacteria that the step misplaced.
 
     Growth is logistic and exact over dt/2, then spread and phagocytosis over dt, then growth.
     """
     microbes, space, none = tissue.space.microbes, tissue.space, np.zeros_like(tissue.fields)
     eaten = [np.zeros(batch.count) for batch in tissue.batches]
     if microbes is None or not tissue.bacteria.any():
-        return tissue.bacteria, eaten, none
+        return tissue.bacteria, eaten, none, 0.0
 
     def grown(density: Floats) -> Floats:
         rise = np.exp(microbes.growth * dt / 2)
@@ -52,7 +54,7 @@ def grow(tissue: Tissue, dt: float) -> tuple[Floats, list[Floats], Floats]:
     appetites = [b.kind.engulfs / (1 + b.held / b.kind.holds) for b in tissue.batches]
     for batch, appetite in zip(tissue.batches, appetites, strict=True):
         deposit(eating, appetite, batch.at, batch.weight, batch.width)
-    face, told = microbes.spread * space.voxel, np.zeros(TOLD)
+    face, told = max(microbes.spread, LEAST_SPREAD) * space.voxel, np.zeros(TOLD)
     advance_field(
         density, eating / face, np.zeros_like(density), space.volume / face, dt,
         tissue.grid, make_room(tissue.grid), tissue.settings.solver, tissue.settings.cycles,
@@ -70,7 +72,7 @@ def grow(tissue: Tissue, dt: float) -> tuple[Floats, list[Floats], Floats]:
     after = grown(density)
     if after.sum() * space.volume < NONE_LEFT:
         after = np.zeros_like(after)
-    return after, eaten, none
+    return after, eaten, none, float(told[WRONG] / told[HELD]) if told[HELD] > 0 else 0.0
 
 
 def live(tissue: Tissue, tick: int) -> None:
