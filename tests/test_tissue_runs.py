@@ -178,7 +178,7 @@ REFUSED = {
         "lies outside the tissue",
     ),
     "a step limit of zero": ("longest: 2 min", "longest: 0 min", "above zero"),
-    "a step that is no power of two": ("level: 1 pM", "longest: 3 min", "no power of two"),
+    "a step that is no power of two": ("longest: 2 min", "longest: 3 min", "no power of two"),
     "a picture of the blood": ("picture: lung", "picture: blood", "no tissue of this model"),
     "a piece larger than what it represents": ("300 mL", "0.1 nL", "smaller than the piece"),
 }
