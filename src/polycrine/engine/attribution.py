@@ -7,9 +7,10 @@ a kind of cell in the tissue, cells that were torn, the blood, or what was there
 receiver a kind of cell, the blood, or what is lost in the fluid.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from polycrine.engine.cells import Batch
@@ -125,6 +126,38 @@ class Shares:
         return np.asarray((self.eaten[:, :, None] * mixed).sum(axis=0))
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scale(parts: Any, fields: Any, rows: Any) -> None:
+    """Scale the parts of every field in every voxel so that they add up to it."""
+    for f in range(rows.shape[0]):
+        if rows[f].max() < 0:
+            continue
+        field = fields[f].ravel()
+        total = np.zeros(field.size)
+        for row in rows[f]:
+            if row >= 0:
+                total += parts[row].ravel()
+        for i in range(field.size):
+            total[i] = field[i] / total[i] if total[i] > 0.0 else 0.0
+        for row in rows[f]:
+            if row >= 0:
+                part = parts[row].ravel()
+                for i in range(part.size):
+                    part[i] *= total[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_up(parts: Any, rows: Any, outward: Any, out: Any) -> None:
+    """Sums of each part over voxels: in out[0] what leaves to the blood, in out[1] all of it."""
+    for f in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            if rows[f, k] >= 0:
+                part, leaving = parts[rows[f, k]].ravel(), outward[f].ravel()
+                for i in range(part.size):
+                    out[0, f, k] += part[i] * leaving[i]
+                    out[1, f, k] += part[i]
+
+
 def attribute(found: "Exchange", dt: float) -> None:
     """Carry every sender's part over the step that was found, and book who captured what."""
     tissue, space, rows = found.tissue, found.tissue.space, found.tissue.row_of
@@ -141,16 +174,13 @@ def attribute(found: "Exchange", dt: float) -> None:
         parts = rows[batch.kind.ports.molecule].ravel()
         deposit_all(source, amounts, parts, batch.at, batch.weight, batch.width)
     found.advance(carried, owner, source, LOOSE, mean, np.zeros((len(carried), TOLD)))
-    for f in np.flatnonzero(rows.max(axis=1) >= 0):
-        own = rows[f][rows[f] >= 0]
-        for part, field in ((carried, found.fields[f]), (mean, found.mean[f])):
-            total = part[own].sum(axis=0)
-            part[own] *= np.where(total > 0, field / np.where(total > 0, total, 1.0), 0.0)
-        through = (mean[own] * found.outward[f]).sum(axis=(1, 2, 3))
-        lost = mean[own].sum(axis=(1, 2, 3)) * space.volume * space.fluid_fraction
-        at = np.flatnonzero(rows[f] >= 0)
-        tissue.captured[f, at, -2] += through * (MOLECULES * dt)
-        tissue.captured[f, at, -1] += lost * space.loss[f] * (MOLECULES * dt)
+    _scale(carried, found.fields, rows)
+    _scale(mean, found.mean, rows)
+    gone = np.zeros((2, *rows.shape))
+    _sum_up(mean, rows, found.outward, gone)
+    gone[1] *= (space.volume * space.fluid_fraction * space.loss)[:, None]
+    tissue.captured[:, :, -2] += gone[0] * (MOLECULES * dt)
+    tissue.captured[:, :, -1] += gone[1] * (MOLECULES * dt)
     tissue.tags = carried
     for k, shared in enumerate(shares):
         batch = tissue.batches[k]

@@ -30,7 +30,7 @@ class Settings:
     step: float = 3e-3
     level: float = 1.0
     coupling: float = 1e-2
-    solver: float = 1e-5
+    solver: float = 1e-4
     relative: float = 1e-4
     absolute: float = 1e-4
     longest: float = 2.0

@@ -286,7 +286,7 @@ class Stepping(Record):
     misplaced: Tolerance = 3e-3
     level: Annotated[str, _of("concentration", positive=True)] = "1 pM"
     coupling: Tolerance = 1e-2
-    solver: Tolerance = 1e-5
+    solver: Tolerance = 1e-4
     relative: Tolerance = 1e-4
     absolute: Tolerance = 1e-4
 
