@@ -38,7 +38,6 @@ RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 WELCOME = """\
 polycrine simulates cytokine signalling from one secreting cell to the blood test.
   polycrine run infection        bacteria in a lung, cells that answer, and the blood that tells
-  polycrine run endotoxemia      a person is given LPS: predicted panel beside measured people
   polycrine scenarios            what else is ready to run
   polycrine new my-model.yaml    a small model of your own to change
 polycrine --help lists every command."""
