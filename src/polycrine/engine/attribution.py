@@ -161,7 +161,8 @@ def _sum_up(parts: Any, rows: Any, outward: Any, out: Any) -> None:
 def attribute(found: "Exchange", dt: float) -> None:
     """Carry every sender's part over the step that was found, and book who captured what."""
     tissue, space, rows = found.tissue, found.tissue.space, found.tissue.row_of
-    shares = [Shares(found, k, dt) for k in range(len(tissue.batches))]
+    every = range(len(tissue.batches))
+    shares = [Shares(found, k, dt) for k in every]
     carried, mean = tissue.tags.copy(), np.empty_like(tissue.tags)
     source, owner = np.zeros_like(carried), np.zeros(len(carried), dtype=np.int64)
     for f, sender in np.argwhere(rows >= 0):
@@ -182,8 +183,9 @@ def attribute(found: "Exchange", dt: float) -> None:
     tissue.captured[:, :, -2] += gone[0] * (MOLECULES * dt)
     tissue.captured[:, :, -1] += gone[1] * (MOLECULES * dt)
     tissue.tags = carried
-    for k, shared in enumerate(shares):
+    read = [rows[batch.kind.ports.molecule].ravel() for batch in tissue.batches]
+    heard = found.pool.map(found.sampled, [mean] * len(read), every, read)
+    for k, (shared, held) in enumerate(zip(shares, heard, strict=True)):
         batch = tissue.batches[k]
-        parts = rows[batch.kind.ports.molecule].ravel()
-        heard = found.sampled(mean, k, parts).reshape(batch.origin.shape)
-        tissue.captured[batch.kind.ports.molecule, :, k] += shared.settle(heard)
+        taken = shared.settle(held.reshape(batch.origin.shape))
+        tissue.captured[batch.kind.ports.molecule, :, k] += taken

@@ -165,47 +165,62 @@ class Answer:
     given: Floats
 
 
-def answer(
-    batch: Batch, levels: Floats, surface: Floats, start: float, dt: float, limits: Any, pool: Any
-) -> Answer:
-    """What each cell does from `start` over dt while it hears `levels` (cell, heard field; pM).
+class Inquiry:
+    """What cells of a batch do from `start` over dt while they hear `levels`, chunk by chunk.
 
-    surface: the same for what it exchanges. Raises FloatingPointError when a cell's network fails.
-    q is in pM um^3/min, u in um^3/min, `given` in molecules.
+    levels: (cell, heard field; pM); limits: error control of their networks.
     """
-    kind, code, ports = batch.kind, batch.code, batch.kind.ports
-    after, step = np.empty_like(batch.state), batch.step.copy()
-    status = np.zeros(batch.count, dtype=np.int64)
-    functions = np.array([code.rates, code.jacobian, code.drift])
-    free, heard, at = np.ones(batch.scales.size), levels, ports.level
-    if ports.antigen >= 0:
-        heard = np.column_stack([levels, batch.antigen])
-        at = np.append(ports.level, ports.antigen)
-    before = batch.state.copy()
-    before[:, ports.outside] = 0.0
 
-    def work(first: int) -> None:
-        part = slice(first, first + CHUNK)
+    def __init__(self, batch: Batch, levels: Floats, start: float, dt: float, limits: Any) -> None:
+        self.batch, self.start, self.dt, self.limits = batch, start, dt, limits
+        ports, code = batch.kind.ports, batch.code
+        self.after, self.step = np.empty_like(batch.state), batch.step.copy()
+        self.status = np.zeros(batch.count, dtype=np.int64)
+        self.functions = np.array([code.rates, code.jacobian, code.drift])
+        self.heard, self.at = levels, ports.level
+        if ports.antigen >= 0:
+            self.heard = np.column_stack([levels, batch.antigen])
+            self.at = np.append(ports.level, ports.antigen)
+        self.free = np.ones(batch.scales.size)
+        self.before = batch.state.copy()
+        self.before[:, ports.outside] = 0.0
+
+    @property
+    def chunks(self) -> range:
+        """Where the parts begin that can be done side by side."""
+        return range(0, self.batch.count, CHUNK)
+
+    def ask(self, first: int) -> None:
+        """Let one part of the cells go on."""
+        part, code = slice(first, first + CHUNK), self.batch.code
         _advance_chunk(
-            functions, code.rows, code.plan, free, before[part], after[part], heard[part], at,
-            batch.parameters, start, start + dt, step[part], limits, status[part],
+            self.functions, code.rows, code.plan, self.free, self.before[part], self.after[part],
+            self.heard[part], self.at, self.batch.parameters, self.start, self.start + self.dt,
+            self.step[part], self.limits, self.status[part],
         )  # fmt: skip
 
-    list(pool.map(work, range(0, batch.count, CHUNK)))
-    if (status != DONE).any():
-        raise FloatingPointError(f"the network of a {kind.key} failed at {start / 60:.3f} h")
-    given = after[:, ports.outside]
-    u = np.empty_like(given)
-    _slopes(ports, batch.parameters, before, after, dt, u)
-    u /= MOLECULES
-    net = (given + batch.left) / (MOLECULES * dt)
-    q = net + u * surface
-    short = q < 0
-    if short.any():
-        steeper = short & (surface > 0)
-        u[steeper] = -net[steeper] / surface[steeper]
-        q[short] = 0.0
-    return Answer(after, step, q, u, given)
+    def answer(self, surface: Floats) -> Answer:
+        """The line that they offer, once all have been asked; surface: c_s of what they exchange.
+
+        Raises FloatingPointError when a cell's network failed. q is in pM um^3/min, u in
+        um^3/min, `given` in molecules.
+        """
+        batch, dt = self.batch, self.dt
+        if (self.status != DONE).any():
+            when = f"{self.start / 60:.3f} h"
+            raise FloatingPointError(f"the network of a {batch.kind.key} failed at {when}")
+        given = self.after[:, batch.kind.ports.outside]
+        u = np.empty_like(given)
+        _slopes(batch.kind.ports, batch.parameters, self.before, self.after, dt, u)
+        u /= MOLECULES
+        net = (given + batch.left) / (MOLECULES * dt)
+        q = net + u * surface
+        short = q < 0
+        if short.any():
+            steeper = short & (surface > 0)
+            u[steeper] = -net[steeper] / surface[steeper]
+            q[short] = 0.0
+        return Answer(self.after, self.step, q, u, given)
 
 
 def threads() -> int:

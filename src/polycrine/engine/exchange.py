@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from polycrine.engine.cells import Answer, Batch, answer
+from polycrine.engine.cells import Answer, Batch, Inquiry
 from polycrine.engine.fields import HELD, TOLD, WRONG, advance_fields, make_room
 from polycrine.engine.kernel import deposit_all, sample_all
 from polycrine.engine.life import grow
@@ -151,6 +151,21 @@ class Exchange:
         ahead = (batch.surface - batch.base) * (self.dt / batch.spell)
         return np.asarray(np.clip(now + ahead, 0.5 * now, 2.0 * now))
 
+    def ask(self, fields: Floats) -> None:
+        """Let all cells answer what they hear of these fields, those that take longest first."""
+        tissue, settings = self.tissue, self.tissue.settings
+        every = range(len(tissue.batches))
+        inquiries = []
+        for batch, heard in zip(
+            tissue.batches, self.pool.map(self.heard, every, [fields] * len(every)), strict=True
+        ):
+            limits = (settings.relative, settings.absolute * batch.scales, MOST_STEPS)
+            inquiries.append(Inquiry(batch, heard, tissue.time, self.dt, limits))
+        parts = [(inquiry, first) for inquiry in inquiries for first in inquiry.chunks]
+        parts.sort(key=lambda part: -part[0].batch.scales.size)
+        list(self.pool.map(lambda part: part[0].ask(part[1]), parts))
+        self.answers = [i.answer(c) for i, c in zip(inquiries, self.surface, strict=True)]
+
     def surfaces(self, k: int, fields: Floats) -> Floats:
         """The concentration at each cell's surface, of what it exchanges."""
         found, near = self.answers[k], self.near[k]
@@ -188,15 +203,11 @@ def attempt(tissue: Tissue, dt: float, pool: ThreadPoolExecutor) -> Exchange:
         blood = np.maximum(bath.member.state[bath.level] + bath.slope * (dt / 2), 0.0)
     for _ in range(settings.sweeps):
         found.sweeps += 1
-        for k, batch in enumerate(batches):
-            heard = found.heard(k, mean)
-            limits = (settings.relative, settings.absolute * batch.scales, MOST_STEPS)
-            found.answers[k] = answer(batch, heard, found.surface[k], tissue.time, dt, limits, pool)
+        found.ask(mean)
         found.solve(blood)
-        apart = 0.0
-        for k, batch in enumerate(batches):
-            found.surface[k] = found.surfaces(k, found.mean)
-            apart = max(apart, _apart(found.answers[k], batch, found.surface[k], dt))
+        every = range(len(batches))
+        found.surface = list(pool.map(found.surfaces, every, [found.mean] * len(batches)))
+        apart = max([_apart(found.answers[k], batches[k], found.surface[k], dt) for k in every])
         mean = found.mean
         if bath is not None:
             inflow = through_vessels(found, blood)
