@@ -207,7 +207,8 @@ def attempt(tissue: Tissue, dt: float, pool: ThreadPoolExecutor) -> Exchange:
         found.solve(blood)
         every = range(len(batches))
         found.surface = list(pool.map(found.surfaces, every, [found.mean] * len(batches)))
-        apart = max([_apart(found.answers[k], batches[k], found.surface[k], dt) for k in every])
+        ways = (_apart(found.answers[k], batches[k], found.surface[k], dt) for k in every)
+        apart = max(ways, default=0.0)
         mean = found.mean
         if bath is not None:
             inflow = through_vessels(found, blood)
