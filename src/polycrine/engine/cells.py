@@ -33,9 +33,9 @@ class Batch:
 
     position (z, y, x; um) and heading; state of each network and its proposed step (min); left:
     molecules that the field still owes or is owed; q and u offered last, with c_s (surface) and the
-    level at the begin of that step (base); held: bacteria
-    inside; antigen: what it is shown; origin: molecules on its receptors by port and sender;
-    spell: length of the last step (min); parameters: shared by all cells of the kind.
+    level at the begin of that step (base); held: bacteria inside; antigen: what it is shown;
+    origin: molecules on its receptors by port and sender; spell: length of the last step (min);
+    parameters: shared by all cells of the kind.
     """
 
     kind: Kind

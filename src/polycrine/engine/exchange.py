@@ -90,7 +90,7 @@ class Exchange:
         return np.asarray(self.outward + decay[:, None, None, None])
 
     def offer(self) -> None:
-        """Spread the lines of all cells over the voxels: losses, and what they give by batch."""
+        """Spread what all cells would take up over the voxels."""
         self.lines = [self.lined(k) for k in range(len(self.tissue.batches))]
         self.loss = self.walls()
         for batch, (_, u, share) in zip(self.tissue.batches, self.lines, strict=True):

@@ -33,7 +33,7 @@ def make_room(grid: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _largest(values: Any) -> float:
-    """The largest magnitude, found in four strands; NaN when there is one."""
+    """The largest magnitude, found in four strands; NaN may go unseen."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     for i in range(0, values.size - 3, 4):
         a, b = max(a, abs(values[i])), max(b, abs(values[i + 1]))

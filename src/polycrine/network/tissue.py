@@ -171,25 +171,7 @@ def to_space(model: Model) -> Space:
                         half = value(f"{here}.half", opening.half, "concentration")
                         fold = value(f"{here}.fold", opening.fold, "number")
                         opened_by.append((index[name], half, fold))
-    complexes = [known.complexes[name] for name in writer.complexes]
-    kd = [
-        value(f"{n}.Kd", c.kd, "concentration")
-        for n, c in zip(writer.complexes, complexes, strict=True)
-    ]
-    kon = np.array(
-        [
-            value(f"{n}.kon", c.kon, "association rate")
-            for n, c in zip(writer.complexes, complexes, strict=True)
-        ]
-    )
-    parts = [
-        [index[c.parts[0]], index[c.parts[1]], index[n]]
-        for n, c in zip(writer.complexes, complexes, strict=True)
-    ]
-    gates = [
-        tuple(g for part in c.parts for g in molecule_gate(build, part).split("*"))
-        for c in complexes
-    ]
+    parts, kon, koff, gates = _complexes(writer, index)
     kinds = tuple(
         _kind(model, writer, name, index) for name, g in writer.groups.items() if g.place == key
     )
@@ -211,10 +193,10 @@ def to_space(model: Model) -> Space:
         back=back,
         opened_by=tuple(opened_by),
         torn=torn,
-        parts=np.array(parts, dtype=np.int64).reshape(-1, 3),
+        parts=parts,
         kon=kon,
-        koff=np.array(kd) * kon,
-        gates=tuple(gates),
+        koff=koff,
+        gates=gates,
         kinds=kinds,
         microbes=microbes,
         parameters=tuple(p for p in build.parameters.values() if p.number is not None),
@@ -228,6 +210,23 @@ def parameters_of(model: Model, network: Network) -> tuple[Parameter, ...]:
     names = {p.name for p in known}
     further = to_space(model).parameters if model.tissue is not None else ()
     return (*known, *(p for p in further if p.name not in names))
+
+
+def _complexes(
+    writer: NetworkWriter, index: dict[str, int]
+) -> tuple[Ints, Floats, Floats, tuple[tuple[str, ...], ...]]:
+    """For each complex the fields of its parts and itself, its kon and koff, and its gates."""
+    build, rows, rates, gates = writer.build, [], [], []
+    for name in writer.complexes:
+        entry = writer.known.complexes[name]
+        kd = build.value(build.number(f"{name}.Kd", entry.kd, "concentration"))
+        kon = build.value(build.number(f"{name}.kon", entry.kon, "association rate"))
+        rows.append([index[entry.parts[0]], index[entry.parts[1]], index[name]])
+        rates.append((kon, kd * kon))
+        gates.append(tuple(g for p in entry.parts for g in molecule_gate(build, p).split("*")))
+    kon_koff = np.array(rates, dtype=np.float64).reshape(-1, 2)
+    parts = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return parts, kon_koff[:, 0].copy(), kon_koff[:, 1].copy(), tuple(gates)
 
 
 def _cytokine_in(model: Model, known: Catalogue, name: str, index: dict[str, int]) -> int:
