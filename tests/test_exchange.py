@@ -65,17 +65,17 @@ def test_a_cell_never_feels_more_of_itself_on_the_grid_than_at_its_surface(width
     assert gamma.max() <= finest
 
 
-@pytest.mark.parametrize(("voxel", "radius"), [(5.0, 7.5), (5.0, 10.0), (4.6, 5.0)])
+@pytest.mark.parametrize(("voxel", "radius"), [(5.0, 7.5), (5.0, 10.0), (4.8, 5.0)])
 def test_a_grid_finer_than_its_cells_is_refused(voxel, radius):
     assert kernel_width(voxel, radius) == 0
 
 
 @pytest.mark.parametrize("radius", [0.5, 0.9, 1.0, 1 / FINEST_QUARTIC])
-def test_cells_read_the_exact_profile_of_a_secretor_but_for_the_lattice(radius):
+def test_cells_read_the_exact_profile_of_a_secretor(radius):
     # q exp(-(r - R)/l) / (4 pi phi D r (1 + R/l))
     shape, reach, rng = (80, 80, 80), 10.0, np.random.default_rng(1)
     width = kernel_width(1.0, radius)
-    for place in 40 + rng.random((2, 3)):
+    for place in 40 + rng.random((3, 3)):
         source = np.zeros(shape)
         deposit(source, np.ones(1), *kernels(place[None], width, shape)[:3])
         field = steady(source, reach)
@@ -85,9 +85,10 @@ def test_cells_read_the_exact_profile_of_a_secretor_but_for_the_lattice(radius):
         sample(field, *kernels(place + way * r[:, None], width, shape)[:3], read)
         exact = np.exp(-(r - radius) / reach) / (4 * np.pi * r * (1 + radius / reach))
         off = np.abs(read / exact - 1)
-        for beyond, most in ((2.0, 0.032), (2.5, 0.025), (4.0, 0.02)):
-            assert off[r >= beyond].max() < most
-        assert np.sqrt((off**2).mean()) < 0.006
+        # at two radii, in touch, quartic kernels overlap
+        assert off.max() < (0.02 if width == CUBIC else 0.022)
+        assert off[r >= 2.1].max() < 0.02
+        assert np.sqrt((off**2).mean()) < 0.004
 
 
 def test_uniform_sinks_capture_half_within_1678_and_most_within_3890_niche_lengths():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import spaces
 from scipy.integrate import solve_ivp
-from scipy.sparse import diags, eye_array, kron
+from scipy.sparse import csr_array, diags, eye_array, kron
 from scipy.sparse.linalg import spsolve
 
 from polycrine.engine.binding import bind
@@ -87,7 +87,7 @@ def test_the_error_in_space_falls_with_the_square_of_the_voxel(axis):
 def test_space_and_time_together_are_second_order_in_three_dimensions():
     errors = [error_of_a_gaussian((n, n, n), n // 3) for n in (24, 48)]
     assert orders(errors) == pytest.approx([2], abs=0.1)
-    assert errors[-1] < 0.01
+    assert errors[-1] < 0.015
 
 
 @pytest.mark.parametrize("faces", [CLOSED, AROUND], ids=["closed", "periodic"])
@@ -104,19 +104,30 @@ def test_every_step_keeps_its_balance(shape, faces):
         assert c.min() >= 0
 
 
+def dense_neighbours(shape, faces):
+    """Faces and edges of all voxels from shifts along each axis, mirrored or periodic."""
+    sums = []
+    for n, closes in zip(shape, faces, strict=True):
+        beside = np.eye(n, k=1) + np.eye(n, k=-1)
+        if closes or n == 1:
+            beside = np.roll(np.eye(n), 1, 0) + np.roll(np.eye(n), -1, 0)
+        else:
+            beside[0, 0] = beside[-1, -1] = 1
+        sums.append((eye_array(n), csr_array(beside)))
+    total = 4 * eye_array(int(np.prod(shape)))
+    for which in np.ndindex(2, 2, 2):
+        if 0 < sum(which) < 3:
+            z, y, x = (pair[k] for pair, k in zip(sums, which, strict=True))
+            total = total - kron(kron(z, y), x) / (3 if sum(which) == 1 else 6)
+    return total
+
+
 @pytest.mark.parametrize("faces", [CLOSED, AROUND, (False, True, False)], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_multigrid_solves_what_elimination_solves(shape, faces):
     rng = np.random.default_rng(2)
     loss, source = 0.1 + rng.random(shape), rng.random(shape)
-    total = diags(loss.ravel())
-    for axis, (n, closes) in enumerate(zip(shape, faces, strict=True)):
-        jump = np.diff(np.eye(n), axis=0)
-        if closes and n > 1:
-            jump = np.vstack([jump, np.eye(n)[0] - np.eye(n)[-1]])
-        sides = [eye_array(m) for m in shape]
-        sides[axis] = jump.T @ jump
-        total = total + kron(kron(sides[0], sides[1]), sides[2])
+    total = diags(loss.ravel()) + dense_neighbours(shape, faces)
     exact = spsolve(total.tocsc(), source.ravel()).reshape(shape)
     assert at_rest(loss, source, faces) == pytest.approx(exact, rel=1e-10)
 
@@ -132,14 +143,14 @@ def gain(shape, voxel):
 
 @pytest.mark.parametrize("voxel", [5.0, 10.0, 20.0])
 @pytest.mark.parametrize("shape", [(48, 48, 48), (16, 16, 16), (3, 3, 3), (1, 64, 64)], ids=str)
-def test_a_multigrid_cycle_gains_a_factor_of_five_at_steps_of_a_minute(shape, voxel):
-    assert gain(shape, voxel) >= 5
+def test_a_multigrid_cycle_gains_a_factor_of_ten_at_steps_of_a_minute(shape, voxel):
+    assert gain(shape, voxel) >= 10
 
 
 @pytest.mark.parametrize("voxel", [5.0, 10.0, 20.0])
 @pytest.mark.parametrize("shape", [(7, 33, 21), (5, 20, 20), (1, 25, 19)], ids=str)
-def test_an_odd_axis_costs_convergence_of_which_a_factor_of_two_is_left(shape, voxel):
-    assert gain(shape, voxel) >= 2
+def test_an_odd_axis_costs_convergence_of_which_a_factor_of_three_is_left(shape, voxel):
+    assert gain(shape, voxel) >= 3
 
 
 @pytest.mark.parametrize("shape", [(15, 17, 16), (1, 15, 15), (1, 1, 9)], ids=str)
@@ -163,13 +174,14 @@ def test_a_step_that_keeps_the_sign_is_not_halved():
 @pytest.mark.parametrize("variance", [0.01, 1.0, 4.0, 9.0])
 @pytest.mark.parametrize("dt", [0.1, 0.3, 1.0])
 def test_a_step_tells_how_much_it_has_misplaced(variance, dt):
-    # eigenfunctions of a closed grid are cosines
+    # waves of a closed grid are cosines
     n = 15
-    modes = np.cos(np.pi * np.outer(np.arange(n) + 0.5, np.arange(n)) / n)
-    fall = np.exp(-(2 - 2 * np.cos(np.pi * np.arange(n) / n)) * dt)
-    spread = (modes * fall) @ np.linalg.inv(modes)
+    waves = np.cos(np.pi * np.outer(np.arange(n) + 0.5, np.arange(n)) / n)
+    z, y, x = np.ix_(*[np.cos(np.pi * np.arange(n) / n)] * 3)
+    fall = np.exp((2 / 3 * (z + y + x + z * y + z * x + y * x) - 4) * dt)
     c = gaussian((n, n, n), 1.0, variance)
-    exact = np.einsum("ai,bj,ck,ijk->abc", spread, spread, spread, c)
+    before = np.einsum("ia,jb,kc,abc->ijk", *[np.linalg.inv(waves)] * 3, c)
+    exact = np.einsum("ai,bj,ck,ijk->abc", waves, waves, waves, before * fall)
     _, told = step(c, np.zeros(c.shape), np.zeros(c.shape), 1.0, dt)
     assert told[WRONG] >= 0.25 * np.abs(c - exact).sum()
 

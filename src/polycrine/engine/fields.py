@@ -1,6 +1,6 @@
 """Diffusion, loss and exchange of one molecule in one operator; TR-BDF2 in time.
 
-    phi V dc/dt = s - E(x) c + phi D h sum over faces of (neighbour - c)
+    phi V dc/dt = s - E(x) c + phi D h sum over neighbours of w (neighbour - c)
 
 with E all first-order losses of a voxel (decay, cells, vessels) and s its sources, both divided
 by phi D h here. TR-BDF2 is second order and L-stable; both stages share one operator. A molecule
@@ -78,7 +78,7 @@ def _solve(room: Any, rate: float, grid: Any, tolerance: float, most: int, told:
             return False
         for i in range(end):
             c[i] = max(c[i], 0.0)
-        sweep(c, b, inverse, 1.0, 0, grid, work)
+        sweep(c, b, inverse, diagonal, 1.0, 0, grid, work)
         least = 0.0
         for i in range(end):
             c[i] = work[i] if inverse[i] > 0.0 else 0.0
@@ -152,7 +152,7 @@ def _prepare(rate: float, room: Any, grid: Any) -> None:
     end = grid.start[1]
     work, loss = room[WORK], room[LOSS]
     for i in range(end):
-        work[i] = loss[i] + rate if grid.faces[i] >= 0.0 else 0.0
+        work[i] = loss[i] + rate if grid.around[i] >= 0.0 else 0.0
     prepare(room[INVERSE], room[DIAGONAL], work, grid)
 
 

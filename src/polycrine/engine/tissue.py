@@ -27,7 +27,7 @@ class Settings:
     most that are tried.
     """
 
-    step: float = 3e-3
+    step: float = 1e-2
     level: float = 1.0
     coupling: float = 1e-2
     solver: float = 1e-4

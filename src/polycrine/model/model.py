@@ -283,7 +283,7 @@ class Stepping(Record):
     """
 
     longest: Interval = "2 min"
-    misplaced: Tolerance = 3e-3
+    misplaced: Tolerance = 1e-2
     level: Annotated[str, _of("concentration", positive=True)] = "1 pM"
     coupling: Tolerance = 1e-2
     solver: Tolerance = 1e-4
