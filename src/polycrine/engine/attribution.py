@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from polycrine.engine.cells import Batch
 from polycrine.engine.fields import TOLD
-from polycrine.engine.kernel import deposit_all
 from polycrine.network.tissue import MOLECULES, Space
 
 if TYPE_CHECKING:
@@ -94,36 +93,62 @@ class Shares:
 
     def __init__(self, found: "Exchange", k: int, dt: float) -> None:
         self.batch, answer = found.tissue.batches[k], found.answers[k]
-        batch, self.k = self.batch, k
-        before, after = bound(batch, batch.state), bound(batch, answer.state)
+        batch = self.batch
+        before, self.after = bound(batch, batch.state), bound(batch, answer.state)
         made = released(batch, batch.state, answer.state)
         given = answer.q * (MOLECULES * dt)
-        self.off = np.maximum(given - made, 0.0)
-        held = batch.origin.sum(axis=2, keepdims=True)
-        own = np.zeros(batch.origin.shape[2])
-        own[k] = 1.0
-        self.pool = np.where(held > 0, batch.origin / np.where(held > 0, held, 1.0), own)
-        new = np.maximum(given - self.off, 0.0)
-        total = np.where(given > 0, given, 1.0)[:, :, None]
-        self.sent = (new[:, :, None] * own + self.off[:, :, None] * self.pool) / total
+        off = np.maximum(given - made, 0.0)
+        self.pool, self.sent = np.empty_like(batch.origin), np.empty_like(batch.origin)
+        _split(batch.origin, given, off, k, self.pool, self.sent)
         near = answer.u * found.near[k]
         self.again = given * near / (1 + near)
-        self.taken = answer.u * found.surface[k] * (MOLECULES * dt)
-        self.left, self.after = np.maximum(before - self.off, 0.0), after
-        inside = answer.given - made
-        self.eaten = np.maximum(-inside - (after - before), 0.0)
+        taken = answer.u * found.surface[k] * (MOLECULES * dt)
+        self.far = np.maximum(taken - self.again, 0.0)
+        self.left = np.maximum(before - off, 0.0)
+        self.eaten = np.maximum(made - answer.given - (self.after - before), 0.0)
 
     def settle(self, heard: Floats) -> Floats:
         """New pools, and what was taken in by sender (port, sender), from what fields held."""
-        total = heard.sum(axis=2, keepdims=True)
-        around = np.where(total > 0, heard / np.where(total > 0, total, 1.0), self.pool)
-        far = np.maximum(self.taken - self.again, 0.0)
-        mixed = self.left[:, :, None] * self.pool + self.again[:, :, None] * self.sent
-        mixed += far[:, :, None] * around
-        whole = mixed.sum(axis=2, keepdims=True)
-        mixed = np.where(whole > 0, mixed / np.where(whole > 0, whole, 1.0), self.pool)
-        self.batch.origin = self.after[:, :, None] * mixed
-        return np.asarray((self.eaten[:, :, None] * mixed).sum(axis=0))
+        eaten = np.zeros(heard.shape[1:])
+        flows = (self.left, self.again, self.far, self.after, self.eaten)
+        _mix(heard, self.pool, self.sent, *flows, self.batch.origin, eaten)
+        return eaten
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _split(origin: Any, given: Any, off: Any, own: int, pool: Any, sent: Any) -> None:
+    """Write the composition of what is bound to each cell and port, and of what left it: the part
+    `off` came from the pool, the rest is the cell's own."""
+    for i in range(origin.shape[0]):
+        for p in range(origin.shape[1]):
+            held = origin[i, p].sum()
+            new = max(given[i, p] - off[i, p], 0.0)
+            total = given[i, p] if given[i, p] > 0.0 else 1.0
+            for k in range(origin.shape[2]):
+                mine = 1.0 if k == own else 0.0
+                pool[i, p, k] = origin[i, p, k] / held if held > 0.0 else mine
+                sent[i, p, k] = (new * mine + off[i, p] * pool[i, p, k]) / total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mix(
+    heard: Any, pool: Any, sent: Any, left: Any, again: Any, far: Any, after: Any, inside: Any,
+    origin: Any, eaten: Any
+) -> None:  # fmt: skip
+    """Mix what stayed bound, what a cell caught of its own release and what came from the field;
+    write what is bound then, and add up what was taken in."""
+    for i in range(origin.shape[0]):
+        for p in range(origin.shape[1]):
+            around, mixed = heard[i, p].sum(), origin[i, p]
+            for k in range(origin.shape[2]):
+                share = heard[i, p, k] / around if around > 0.0 else pool[i, p, k]
+                mixed[k] = left[i, p] * pool[i, p, k] + again[i, p] * sent[i, p, k]
+                mixed[k] += far[i, p] * share
+            whole = mixed.sum()
+            for k in range(origin.shape[2]):
+                share = mixed[k] / whole if whole > 0.0 else pool[i, p, k]
+                eaten[p, k] += inside[i, p] * share
+                mixed[k] = after[i, p] * share
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -170,11 +195,12 @@ def attribute(found: "Exchange", dt: float) -> None:
     blood = rows[:, senders_of(space).index(BLOOD)]
     for f in np.flatnonzero(blood >= 0):
         source[blood[f]] = found.inward[f] * found.blood[f]
-    for batch, own, (q, _, _) in zip(tissue.batches, shares, found.lines, strict=True):
-        amounts = (q[:, :, None] * own.sent).reshape(batch.count, q.shape[1] * rows.shape[1])
-        parts = rows[batch.kind.ports.molecule].ravel()
-        deposit_all(source, amounts, parts, batch.at, batch.weight, batch.width)
-    found.advance(carried, owner, source, LOOSE, mean, np.zeros((len(carried), TOLD)))
+    parts = [rows[batch.kind.ports.molecule].ravel() for batch in tissue.batches]
+    given = [
+        ((q[:, :, None] * own.sent).reshape(len(q), len(own_rows)), own_rows)
+        for own, (q, _, _), own_rows in zip(shares, found.lines, parts, strict=True)
+    ]
+    found.advance(carried, owner, source, given, LOOSE, mean, np.zeros((len(carried), TOLD)))
     _scale(carried, found.fields, rows)
     _scale(mean, found.mean, rows)
     gone = np.zeros((2, *rows.shape))
@@ -183,8 +209,7 @@ def attribute(found: "Exchange", dt: float) -> None:
     tissue.captured[:, :, -2] += gone[0] * (MOLECULES * dt)
     tissue.captured[:, :, -1] += gone[1] * (MOLECULES * dt)
     tissue.tags = carried
-    read = [rows[batch.kind.ports.molecule].ravel() for batch in tissue.batches]
-    heard = found.pool.map(found.sampled, [mean] * len(read), every, read)
+    heard = found.pool.map(found.sampled, [mean] * len(parts), every, parts)
     for k, (shared, held) in enumerate(zip(shares, heard, strict=True)):
         batch = tissue.batches[k]
         taken = shared.settle(held.reshape(batch.origin.shape))

@@ -32,6 +32,7 @@ class Exchange:
         self.face = space.fluid_fraction * space.diffusion * space.voxel
         self.fields, self.mean = tissue.fields.copy(), np.empty_like(tissue.fields)
         self.told = np.zeros((len(space.fluid), TOLD))
+        self.rooms = [make_room(tissue.grid) for _ in range(STRANDS)]
         self.near = [self._near(batch) for batch in tissue.batches]
         self.surface: list[Floats] = []
         self.base: list[Floats] = []
@@ -102,27 +103,35 @@ class Exchange:
         self.offer()
         space, self.blood = self.tissue.space, blood
         source = self.inward * blood[:, None, None, None] + self.shed
-        for batch, (q, _, _) in zip(self.tissue.batches, self.lines, strict=True):
-            kernel = (batch.at, batch.weight, batch.width)
-            deposit_all(source, q, batch.kind.ports.molecule, *kernel)
+        given = [
+            (q, batch.kind.ports.molecule)
+            for batch, (q, _, _) in zip(self.tissue.batches, self.lines, strict=True)
+        ]
         self.fields[:] = self.tissue.fields
         owner = np.arange(len(space.fluid))
         tolerance = self.tissue.settings.solver
-        self.advance(self.fields, owner, source, tolerance, self.mean, self.told)
+        self.advance(self.fields, owner, source, given, tolerance, self.mean, self.told)
 
     def advance(
-        self, fields: Floats, owner: Ints, source: Floats, tolerance: float, mean: Floats,
-        told: Floats
+        self, fields: Floats, owner: Ints, source: Floats, given: list[tuple[Floats, Ints]],
+        tolerance: float, mean: Floats, told: Floats
     ) -> None:  # fmt: skip
-        """Advance fields (or parts of those of `owner`) over the step, side by side."""
-        space, settings, grid = self.tissue.space, self.tissue.settings, self.tissue.grid
-        capacity = space.fluid_fraction * space.volume
+        """Advance fields (or parts of those of `owner`) over the step, side by side.
+
+        given: what cells of each batch add to the sources (cell x column), and to which row each
+        column belongs.
+        """
+        tissue = self.tissue
+        capacity = tissue.space.fluid_fraction * tissue.space.volume
 
         def work(first: int) -> None:
+            for batch, (amounts, rows) in zip(tissue.batches, given, strict=True):
+                kernel = (batch.at, batch.weight, batch.width)
+                deposit_all(source, amounts, rows, *kernel, first, STRANDS)
             chosen = np.arange(first, len(fields), STRANDS)
             advance_fields(
-                fields, chosen, owner, self.loss, source, self.face, capacity, self.dt, grid,
-                make_room(grid), tolerance, settings.cycles, mean, told,
+                fields, chosen, owner, self.loss, source, self.face, capacity, self.dt,
+                tissue.grid, self.rooms[first], tolerance, tissue.settings.cycles, mean, told,
             )  # fmt: skip
 
         list(self.pool.map(work, range(STRANDS)))

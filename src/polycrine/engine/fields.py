@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from polycrine.engine.multigrid import cycle, inner, padded, prepare, residual, sweep
+from polycrine.engine.multigrid import cycle, padded, prepare, residual, sweep
 
 THETA = 1 - math.sqrt(0.5)
 LATER, EARLIER = 0.5 * (1 + math.sqrt(2)), 0.5 * (math.sqrt(2) - 1)
@@ -31,6 +31,24 @@ def make_room(grid: Any) -> Any:
     return np.zeros((10, int(grid.start[-1])))
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+def _sum(values: Any, inverse: Any) -> float:
+    """The sum over voxels, not over the layer around them."""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i] if inverse[i] > 0.0 else 0.0
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+def _lost(c: Any, loss: Any, rate: float, inverse: Any) -> float:
+    """The sum of (loss + rate) c over voxels."""
+    total = 0.0
+    for i in range(c.size):
+        total += (loss[i] + rate) * c[i] if inverse[i] > 0.0 else 0.0
+    return total
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _largest(values: Any) -> float:
     """The largest magnitude, found in four strands; NaN may go unseen."""
@@ -44,6 +62,18 @@ def _largest(values: Any) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _below(values: Any) -> float:
+    """The lowest value below zero, or zero, found in four strands."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for i in range(0, values.size - 3, 4):
+        a, b = min(a, values[i]), min(b, values[i + 1])
+        c, d = min(c, values[i + 2]), min(d, values[i + 3])
+    for i in range(values.size - values.size % 4, values.size):
+        a = min(a, values[i])
+    return min(min(a, b), min(c, d))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve(room: Any, rate: float, grid: Any, tolerance: float, most: int, told: Any) -> bool:
     """Solve (loss + rate) c = b + neighbours from the guess in `room`; True when nothing of it is
     negative.
@@ -54,9 +84,7 @@ def _solve(room: Any, rate: float, grid: Any, tolerance: float, most: int, told:
     end = grid.start[1]
     c, b, work, loss = room[C], room[B], room[WORK], room[LOSS]
     inverse, diagonal = room[INVERSE], room[DIAGONAL]
-    total, largest = 0.0, _largest(b[:end])
-    for i in range(end):
-        total += b[i]
+    total, largest = _sum(b[:end], inverse[:end]), _largest(b[:end])
     if largest == 0.0:
         c[:end] = 0.0
         return True
@@ -68,30 +96,26 @@ def _solve(room: Any, rate: float, grid: Any, tolerance: float, most: int, told:
             break
         cycle(c, b, inverse, diagonal, work, grid)
         count += 1
-    least, most_c, held = 0.0, 0.0, 0.0
-    for i in range(end):
-        least, most_c = min(least, c[i]), max(most_c, c[i])
+    least = _below(c[:end])
     told[CYCLES] += count
     told[RESIDUAL] = max(told[RESIDUAL], rest / largest)
     if least < 0.0:
-        if least < -NOISE * tolerance * most_c:
+        if least < -NOISE * tolerance * _largest(c[:end]):
             return False
         for i in range(end):
             c[i] = max(c[i], 0.0)
         sweep(c, b, inverse, diagonal, 1.0, 0, grid, work)
-        least = 0.0
         for i in range(end):
             c[i] = work[i] if inverse[i] > 0.0 else 0.0
-            least = min(least, c[i])
-        if least < 0.0:
+        if _below(c[:end]) < 0.0:
             return False
-    for i in range(end):
-        held += (loss[i] + rate) * c[i] if inverse[i] > 0.0 else 0.0
+    held = _lost(c[:end], loss[:end], rate, inverse[:end])
     if not rest <= tolerance * largest or not np.isfinite(held):
         told[UNSOLVED] = 1.0
     elif held > 0.0:
+        scale = total / held
         for i in range(end):
-            c[i] *= total / held
+            c[i] *= scale
     return True
 
 
@@ -103,6 +127,16 @@ def _fill(room: Any, row: int, values: Any, factor: float, grid: Any) -> None:
             line, own = whole[z + 1, y + 1, 1:], values[z, y]
             for x in range(own.size):
                 line[x] = factor * own[x]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take(values: Any, flat: Any, grid: Any) -> None:
+    whole = padded(flat, 0, grid)
+    for z in range(values.shape[0]):
+        for y in range(values.shape[1]):
+            line, own = whole[z + 1, y + 1, 1:], values[z, y]
+            for x in range(own.size):
+                own[x] = line[x]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -138,13 +172,12 @@ def advance_field(
             for i in range(end):
                 average[i] += 0.5 * x[i]
                 bent[i] += x[i] if half else -2.0 * x[i]
-        told[WRONG] = 0.0
         for i in range(end):
-            told[WRONG] += abs(bent[i]) if room[INVERSE, i] > 0.0 else 0.0
-    c[:] = inner(x, grid)
-    mean[:] = inner(average, grid)
-    for i in range(end):
-        told[HELD] += x[i] if room[INVERSE, i] > 0.0 else 0.0
+            bent[i] = abs(bent[i])
+        told[WRONG] = _sum(bent[:end], room[INVERSE, :end])
+    _take(c, x, grid)
+    _take(mean, average, grid)
+    told[HELD] = _sum(x[:end], room[INVERSE, :end])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -195,16 +228,15 @@ def _tr_bdf2(
         b[i] = inside * (rate * (LATER * x[i] - EARLIER * start[i]) + source[i])
     if not _solve(room, rate, grid, tolerance, most, told):
         return False
-    wrong = 0.0
     for i in range(end):
         first = drift[i]
         second = rate * (middle[i] - start[i]) - first
         third = rate * (x[i] - LATER * middle[i] + EARLIER * start[i])
         off = (FIRST - SECOND) * first + (FIRST - (1 + 3 * FIRST) / 3) * second
         off += (2 * THETA / 3) * third
-        wrong += abs(off) * inverse[i] / THETA
+        b[i] = abs(off) * inverse[i] / THETA
         middle[i] = FIRST * (start[i] + middle[i]) + THETA * x[i]
-    told[WRONG] = wrong
+    told[WRONG] = _sum(b[:end], inverse[:end])
     return True
 
 
@@ -222,4 +254,4 @@ def steady_field(
     _fill(room, LOSS, loss, 1.0, grid)
     _prepare(0.0, room, grid)
     _solve(room, 0.0, grid, tolerance, most, told)
-    c[:] = inner(room[C], grid)
+    _take(c, room[C], grid)

@@ -110,6 +110,8 @@ def place_kernels(
 def deposit(field: Any, amount: Any, at: Any, weight: Any, width: Any) -> None:
     """Add each cell's amount to a field (z, y, x), in the order of the cells."""
     for i in range(amount.size):
+        if amount[i] == 0.0:
+            continue
         n = width[i]
         for z in range(n):
             for y in range(n):
@@ -135,11 +137,13 @@ def sample(field: Any, at: Any, weight: Any, width: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def deposit_all(
-    fields: Any, amounts: Any, rows: Any, at: Any, weight: Any, width: Any
+    fields: Any, amounts: Any, rows: Any, at: Any, weight: Any, width: Any, first: int = 0,
+    strands: int = 1
 ) -> None:  # fmt: skip
-    """Add column k of each cell's amounts to field rows[k], where that is not negative."""
+    """Add column k of each cell's amounts to field rows[k], where that is not negative and belongs
+    to the strand of every so many fields that begins with the first."""
     for k in range(rows.size):
-        if rows[k] >= 0:
+        if rows[k] >= 0 and rows[k] % strands == first:
             deposit(fields[rows[k]], amounts[:, k].copy(), at, weight, width)
 
 

@@ -82,12 +82,6 @@ def padded(flat: Any, level: int, grid: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def inner(flat: Any, grid: Any) -> Any:
-    """The finest level of a flat field without the layer around it."""
-    return padded(flat, 0, grid)[1:-1, 1:-1, 1:-1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _copy(c: Any, to: int, source: int, count: int, stride: int) -> None:
     a, b, step = np.uint64(to), np.uint64(source), np.uint64(stride)
     for _ in range(count):
@@ -240,21 +234,28 @@ def _balance(c: Any, b: Any, diagonal: Any, level: int, grid: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _move(c: Any, rest: Any, inverse: Any, w: float, level: int, grid: Any, new: Any) -> None:
+    """A sweep of a level from c into `new` whose residual is known."""
+    for i in range(np.uint64(grid.start[level]), np.uint64(grid.start[level + 1])):
+        new[i] = c[i] + w * rest[i] * inverse[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def cycle(c: Any, b: Any, inverse: Any, diagonal: Any, work: Any, grid: Any) -> None:
-    """One V-cycle towards the solution; all arrays are flat over all levels."""
-    depth = grid.shape.shape[0]
-    for level in range(depth):
-        if level > 0:
-            _join(work, b, level, grid)
-            c[grid.start[level] : grid.start[level + 1]] = 0.0
-        if level == depth - 1:
-            _balance(c, b, diagonal, level, grid)
-        for _ in range(1 if level < depth - 1 else BOTTOM_SWEEPS):
+    """One V-cycle towards the solution from its residual, which lies in the finest level of `work`;
+    all arrays are flat over all levels."""
+    last = grid.shape.shape[0] - 1
+    for level in range(last):
+        rest = b if level > 0 else work
+        _move(c, rest, inverse, DAMPING[0], level, grid, work)
+        sweep(work, b, inverse, diagonal, DAMPING[1], level, grid, c)
+        residual(c, b, inverse, diagonal, level, grid, work)
+        _join(work, b, level + 1, grid)
+        c[grid.start[level + 1] : grid.start[level + 2]] = 0.0
+    _balance(c, b, diagonal, last, grid)
+    for level in range(last, -1, -1):
+        if level < last:
+            _correct(c, level, grid)
+        for _ in range(1 if level < last else BOTTOM_SWEEPS):
             sweep(c, b, inverse, diagonal, DAMPING[0], level, grid, work)
             sweep(work, b, inverse, diagonal, DAMPING[1], level, grid, c)
-        if level < depth - 1:
-            residual(c, b, inverse, diagonal, level, grid, work)
-    for level in range(depth - 2, -1, -1):
-        _correct(c, level, grid)
-        sweep(c, b, inverse, diagonal, DAMPING[0], level, grid, work)
-        sweep(work, b, inverse, diagonal, DAMPING[1], level, grid, c)

@@ -17,6 +17,8 @@ def ledger(states: xr.Dataset) -> pd.DataFrame:
     """
     start, end = states.value.values[:, 0, :], states.value.values[:, -1, :]
     held = states.pmol.broadcast_like(states.value).transpose(*states.value.dims).values
+    contents = [contents_of(str(text)) for text in states.contents.values]
+    columns = (states.species.values.tolist(), states.molecule.values.tolist(), contents)
     rows = []
     for s, sample in enumerate(states.sample.values):
         books: dict[str, dict[str, float]] = {}
@@ -25,12 +27,12 @@ def ledger(states: xr.Dataset) -> pd.DataFrame:
             page = books.setdefault(molecule, {"at start": 0.0, "left": 0.0})
             page[process] = page.get(process, 0.0) + pmol
 
-        for k, name in enumerate(states.species.values):
+        for k, (name, booked, inside) in enumerate(zip(*columns, strict=True)):
             if name.startswith("ledger."):
                 process = name.split(".")[2].replace("_", " ")
-                book(str(states.molecule.values[k]), process, float(end[s, k]))
+                book(booked, process, float(end[s, k]))
             first, last = held[s, 0, k] * start[s, k], held[s, -1, k] * end[s, k]
-            for molecule, count in contents_of(states, k).items():
+            for molecule, count in inside.items():
                 book(molecule, "at start", count * float(first))
                 book(molecule, "left", count * float(last))
         for molecule, page in books.items():

@@ -40,17 +40,15 @@ def detection_limit(analyte: str) -> float:
 def total_concentration(states: xr.Dataset, place: str, molecule: str) -> np.ndarray:
     """pM of a molecule in a fluid, free and in complexes: array of sample x time."""
     total = np.zeros((states.sizes["sample"], states.sizes["time"]))
-    here = identifier(place)
-    for k, name in enumerate(states.species.values):
-        contents = contents_of(states, k)
-        in_fluid = states.unit.values[k] == "pM" and str(name).partition(".")[0] == here
-        if in_fluid and molecule in contents:
-            total += contents[molecule] * states.value.values[:, :, k]
+    value, here = states.value.values, f"{identifier(place)}."
+    columns = (states.species.values, states.unit.values, states.contents.values)
+    for k, (name, unit, contents) in enumerate(zip(*columns, strict=True)):
+        if unit == "pM" and str(name).startswith(here):
+            total += contents_of(str(contents)).get(molecule, 0) * value[:, :, k]
     return total
 
 
-def contents_of(states: xr.Dataset, k: int) -> dict[str, int]:
-    """Molecules held by one unit of species k, as stored: `IL6=1;sIL6R=1`."""
-    text = str(states.contents.values[k])
+def contents_of(text: str) -> dict[str, int]:
+    """Molecules held by one unit of a species, as stored: `IL6=1;sIL6R=1`."""
     pairs = (part.rpartition("=") for part in text.split(";") if part)
     return {name: int(count) for name, _, count in pairs}

@@ -96,7 +96,8 @@ def see(course: Course, network: Network) -> None:
     tissue, space = course.tissue, course.tissue.space
     assert tissue.bath is not None
     state = np.zeros(len(network.species))
-    pmol = np.array([_pmol(network, s.pmol) for s in network.species])
+    values = network.values
+    pmol = [values[network.parameter_index(s.pmol)] if s.pmol else 0.0 for s in network.species]
     per_piece = space.scale / MOLECULES_PER_PMOL
     for k, species in enumerate(tissue.bath.network.species):
         state[network.index(species.name)] = tissue.bath.member.state[k]
@@ -124,7 +125,7 @@ def see(course: Course, network: Network) -> None:
                 state[network.index(account)] += count * amounts[k] * per_piece
     course.member.times.append(tissue.time)
     course.member.states.append(state)
-    course.pmol.append(pmol)
+    course.pmol.append(np.array(pmol))
     course.counts.append(np.array([float(batch.count) for batch in tissue.batches]))
 
 
@@ -134,10 +135,6 @@ def owed(tissue: Tissue) -> Floats:
     for batch in tissue.batches:
         total[batch.kind.ports.molecule] += batch.left.sum(axis=0)
     return total
-
-
-def _pmol(network: Network, parameter: str) -> float:
-    return float(network.values[network.parameter_index(parameter)]) if parameter else 0.0
 
 
 def _contents(network: Network, species: str) -> tuple[tuple[str, int], ...]:
