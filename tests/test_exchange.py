@@ -229,7 +229,7 @@ def test_a_halved_step_changes_little_of_what_is_captured(binding, settings):
 
 
 def test_a_step_that_is_taken_back_leaves_no_trace():
-    bold, shy = pair(Settings()), pair(Settings())
+    bold, shy = pair(Settings(step=3e-3)), pair(Settings(step=3e-3))
     bold.step, shy.step = 2.0, 1.0
     for tissue in (bold, shy):
         spaces.run(tissue, 2.0)
