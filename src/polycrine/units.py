@@ -97,6 +97,7 @@ def _read(text: str) -> Any:
     return _registry().Quantity(str(text).replace("µ", "u").replace("μ", "u"))
 
 
+@cache
 def quantity(
     text: str, kind: str, molecule: ActiveForm | None = None, weight_kg: float | None = None
 ) -> float:
@@ -161,6 +162,7 @@ def value_and_unit(text: str) -> tuple[float, str]:
     return float(found.magnitude), "" if found.unitless else f"{found.units:~}".replace(" ", "")
 
 
+@cache
 def express(value: float, unit: str, molecule: ActiveForm) -> float:
     """A concentration in pM in the unit of a panel (mass or molar)."""
     registry = _registry()

@@ -116,7 +116,7 @@ def _neighbours(c: Any, i: Any, row: Any, slab: Any) -> float:
     edges = (c[a - one] + c[a + one]) + (c[b - one] + c[b + one])
     edges += (c[d - one] + c[d + one]) + (c[e - one] + c[e + one])
     edges += (c[d - row] + c[d + row]) + (c[e - row] + c[e + row])
-    return FACE * faces + EDGE * edges
+    return float(FACE * faces + EDGE * edges)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

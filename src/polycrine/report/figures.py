@@ -165,3 +165,11 @@ def add_legend(figure: Figure) -> None:
         wide = 14 * figure.get_figwidth() / (6 + max(map(len, keys)))
         columns = min(6, max(1, int(wide)))
         figure.legend(keys.values(), keys, loc="outside upper left", ncols=columns)
+
+
+def lay_out(figure: Figure) -> None:
+    """Place everything, and so spare `savefig` from drawing all of it once more to do so."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")

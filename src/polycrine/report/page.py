@@ -13,7 +13,7 @@ from polycrine.catalogue.library import catalogue
 from polycrine.errors import wrong
 from polycrine.model.model import Tissue
 from polycrine.readouts.balance import DEFINITION
-from polycrine.report.figures import add_legend, counts, fate, levels, rise, sides
+from polycrine.report.figures import add_legend, counts, fate, lay_out, levels, rise, sides
 from polycrine.report.findings import Findings, display, listed, moving, plain, read_findings
 from polycrine.report.signals import graph, matrix, niches
 from polycrine.report.tissue import View, caption, draw_film, draw_times, read_view
@@ -90,6 +90,7 @@ def draw_figures(findings: Findings, view: View | None, folder: Path) -> dict[st
             pictures["tissue"] = draw_times(findings, view)
         files = {name: folder / f"{name}.svg" for name in pictures}
         for name, file in files.items():
+            lay_out(pictures[name])
             pictures[name].savefig(file, dpi=160, metadata={"Date": None})
         if view is not None:
             files["film"] = draw_film(findings, view, folder / "animation.webp")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import EllipseCollection
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from polycrine.catalogue.library import catalogue
-from polycrine.report.figures import INK, WIDTH
+from polycrine.report.figures import INK, WIDTH, lay_out
 from polycrine.report.findings import STIMULI, Findings, display, listed, plain
 from polycrine.units import express
 
@@ -115,12 +116,20 @@ def draw_film(findings: Findings, view: View, file: Path) -> Path:
     bar = figure.colorbar(scene.image, ax=axis, extend="min", fraction=0.05, shrink=0.7, pad=0.02)
     _tidy(bar, view)
     canvas: Any = FigureCanvasAgg(figure)
-    images = []
+    title = axis.set_title("0 h")
+    lay_out(figure)
+    # what stays is drawn once
+    moving = (*scene.artists, *axis.spines.values(), title)
+    for artist in moving:
+        artist.set_animated(True)
+    canvas.draw()
+    background, images = canvas.copy_from_bbox(figure.bbox), []
     for frame in range(0, len(view.hours), -(-len(view.hours) // FRAMES)):
         scene.show(frame)
-        axis.set_title(f"{plain(view.hours[frame])} h")
-        canvas.draw()
-        figure.set_layout_engine("none")
+        title.set_text(f"{plain(view.hours[frame])} h")
+        canvas.restore_region(background)
+        for artist in moving:
+            axis.draw_artist(artist)
         images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
     lasts = [LASTS_MS] * (len(images) - 1) + [HOLDS_MS]
     first, *others = images
@@ -180,6 +189,12 @@ class Scene:
         dark = Normalize(0, max(view.bacteria.max(), 1e-12))
         look |= {"cmap": shade, "norm": dark}
         self.bacteria = axis.imshow(view.bacteria[0], origin="lower", extent=box, zorder=2, **look)
+
+    @property
+    def artists(self) -> list[Artist]:
+        """What changes from frame to frame, from back to front."""
+        own = [self.image, self.bacteria, *self.cells.values()]
+        return sorted(own, key=lambda artist: artist.get_zorder())
 
     def show(self, frame: int) -> None:
         """Move every artist to this frame."""
