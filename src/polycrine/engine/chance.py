@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from numba import njit, uint64
 
 WALK, LIFE, ENTRY, PLACE, EGRESS = 1, 2, 3, 4, 5
@@ -23,3 +24,12 @@ def uniform(seed: int, cell: int, tick: int, purpose: int, draw: int = 0) -> flo
     x = _mix(x ^ (uint64(tick) * uint64(0x8CB92BA72F3D8DD7)))
     x = _mix(x ^ uint64(purpose * 64 + draw))
     return (float(x >> uint64(11)) + 0.5) * 2.0**-53
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def uniforms(seed: int, cells: Any, tick: int, purpose: int) -> Any:
+    """The first number of every cell."""
+    drawn = np.empty(cells.size)
+    for i in range(cells.size):
+        drawn[i] = uniform(seed, cells[i], tick, purpose)
+    return drawn

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from polycrine.engine.attribution import BLOOD, TORN, bound, senders_of
 from polycrine.engine.cells import Batch
-from polycrine.engine.chance import EGRESS, ENTRY, LIFE, PLACE, uniform
+from polycrine.engine.chance import EGRESS, ENTRY, LIFE, PLACE, uniform, uniforms
 from polycrine.engine.fields import HELD, TOLD, UNSOLVED, WRONG, advance_field, make_room
 from polycrine.engine.kernel import deposit, kernel_width, lattice_green, place_kernels, sample
-from polycrine.engine.motion import gradient_at, shown, turn, walk
+from polycrine.engine.motion import climb, shown, turn, walk
 from polycrine.engine.tissue import Tissue
 from polycrine.network.places import BROUGHT, DIED, LEFT, SPILLED
 from polycrine.network.tissue import MOLECULES
@@ -96,7 +96,7 @@ def _go(
     if not np.isfinite(half_time) or not batch.count:
         return
     chance = -np.expm1(-np.log(2) * tissue.settings.tick / half_time)
-    draws = np.array([uniform(tissue.seed, i, tick, purpose) for i in batch.ids])
+    draws = uniforms(tissue.seed, batch.ids, tick, purpose)
     remove(tissue, batch, draws < chance, process)
 
 
@@ -114,7 +114,7 @@ def _enter(tissue: Tissue, tick: int) -> None:
             batch = next(b for b in tissue.batches if b.kind.key == f"{key} in {tissue.space.key}")
             density = tissue.leukocytes.get(key, 0.0) / tissue.blood_volume
             rates = wall.state[:, species] * (clearance * density * tissue.settings.tick)
-            draws = np.array([uniform(tissue.seed, i, tick, ENTRY) for i in wall.ids])
+            draws = uniforms(tissue.seed, wall.ids, tick, ENTRY)
             doors = np.flatnonzero(draws < -np.expm1(-rates))
             if doors.size:
                 _admit(tissue, batch, key, wall.position[doors], tick)
@@ -181,7 +181,7 @@ def _bins(tissue: Tissue, radius: Floats) -> tuple[float, Ints]:
 
 def _bias(tissue: Tissue, batch: Batch) -> Floats:
     """Difference of occupied receptors between front and back along each axis, over its half."""
-    bias, slope = np.zeros((batch.count, 3)), np.empty(3)
+    bias = np.zeros((batch.count, 3))
     ports, space = batch.kind.ports, tissue.space
     if batch.kind.key.partition(" in ")[0] in tissue.aimless:
         return bias
@@ -192,9 +192,7 @@ def _bias(tissue: Tissue, batch: Batch) -> Floats:
             everything = batch.state[:, receptor] + batch.state[:, ports.bound[k]]
             c = np.maximum(batch.surface[:, ports.pair[k]], 0.0)
             per_pm = everything * kd / (c + kd) ** 2 * 2 * batch.kind.radius / half
-            for i in range(batch.count):
-                gradient_at(level, batch.position[i], space.voxel, space.periodic, slope)
-                bias[i] += slope * per_pm[i]
+            climb(level, batch.position, space.voxel, space.periodic, per_pm, bias)
     return bias
 
 

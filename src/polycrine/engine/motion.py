@@ -47,17 +47,21 @@ def level_at(field: Any, position: Any, voxel: float, periodic: bool) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def gradient_at(field: Any, position: Any, voxel: float, periodic: bool, out: Any) -> None:
-    """Write the gradient of a field at a point, per um, over one voxel."""
-    point = position.copy()
-    for axis in range(3):
-        out[axis] = 0.0
-        if field.shape[axis] > 1:
-            point[axis] = position[axis] + 0.5 * voxel
-            ahead = level_at(field, point, voxel, periodic)
-            point[axis] = position[axis] - 0.5 * voxel
-            out[axis] = (ahead - level_at(field, point, voxel, periodic)) / voxel
-            point[axis] = position[axis]
+def climb(
+    field: Any, position: Any, voxel: float, periodic: bool, strength: Any, bias: Any
+) -> None:  # fmt: skip
+    """Add to each cell's bias (cell, axis) its strength times the gradient of a field at its
+    position, per um, over one voxel."""
+    for i in range(strength.size):
+        point = position[i].copy()
+        for axis in range(3):
+            if field.shape[axis] > 1:
+                point[axis] = position[i, axis] + 0.5 * voxel
+                ahead = level_at(field, point, voxel, periodic)
+                point[axis] = position[i, axis] - 0.5 * voxel
+                behind = level_at(field, point, voxel, periodic)
+                bias[i, axis] += (ahead - behind) / voxel * strength[i]
+                point[axis] = position[i, axis]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
