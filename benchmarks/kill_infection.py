@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 COMMAND = [sys.executable, "-c", "from polycrine.cli import main; main()"]
-SHORTEST, LONGEST = 8.0, 25.0  # seconds between a start and a kill
+SHORTEST, LONGEST = 5.0, 14.0  # seconds between a start and a kill
 
 
 def start(*words):

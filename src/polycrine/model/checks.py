@@ -28,7 +28,7 @@ from polycrine.model.programs import Program, load_cascade, load_program
 from polycrine.units import quantity, same_dimension
 
 PYTHON = Document("model", None, {})
-FINEST_VOXEL = 0.935  # of a cell's radius; see engine/kernel.py
+FINEST_VOXEL = 0.98  # of a cell's radius; see engine/kernel.py
 MOST_VOXELS = 4_000_000
 
 
@@ -199,8 +199,8 @@ class Checker:
             return
         least = FINEST_VOXEL * program.radius.read("length")
         if quantity(tissue.voxel, "length") < least:
-            rule = f"a voxel of {tissue.voxel} is too fine for a {program.program}"
-            rule += f" of {program.radius.text} radius."
+            rule = f"a voxel of {tissue.voxel} is too fine for '{program.program}', whose cells"
+            rule += f" have a radius of {program.radius.text}."
             self._note(path, rule, f"Take voxels of {math.ceil(least)} um or more.")
 
     def _numbers(self) -> None:

@@ -52,7 +52,8 @@ class Findings:
     def headline(self) -> str:
         """What peaks when, how far measured medians are, and how many numbers were fitted."""
         rows = self.peaks[self.peaks["sample"] == self.first].sort_values("peak_h")
-        rows = rows[rows.analyte.isin(self.model.cytokines) & (rows.peak > 0)]
+        moved = moving(self.panel[self.panel["sample"] == self.first]).analyte
+        rows = rows[rows.analyte.isin(self.model.cytokines) & rows.analyte.isin(moved)]
         rows = rows[(rows.peak >= 2 * rows.base) & (rows.peak_h < self.end_h)]
         peaks = [
             f"{display(row.analyte)} at {row.peak_h:.1f} h ({plain(row.peak)} {row.unit})"

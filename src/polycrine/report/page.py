@@ -122,7 +122,7 @@ def _texts(findings: Findings, view: View | None) -> dict[str, str]:
         "first": findings.first,
         "end": plain(findings.end_h),
         "data": data,
-        "window": plain(findings.window_h),
+        "window": _window(findings),
         "alone": "hidden" if len(run.samples) == 1 else "",
         "stirred": "" if findings.tissue else "hidden",
         "piece": findings.tissue,
@@ -137,6 +137,11 @@ def _texts(findings: Findings, view: View | None) -> dict[str, str]:
         "info": json.dumps(run.info, indent=2, ensure_ascii=False),
         "declaration": run.model_text,
     }
+
+
+def _window(findings: Findings) -> str:
+    shown, end = plain(findings.window_h), plain(findings.end_h)
+    return f"over {end} h" if shown == end else f"over the first {shown} h of {end} h"
 
 
 def _tables(findings: Findings) -> dict[str, pd.DataFrame]:
