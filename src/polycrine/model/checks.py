@@ -114,11 +114,12 @@ class Checker:
         if tissue.of not in self.known.tissues:
             instead = nearest(tissue.of, self.known.tissues)
             self._note((*path, "of"), f"'{tissue.of}' is no tissue of the catalogue.", instead)
-        for edge, length in zip(tissue.size, tissue.lengths, strict=True):
-            if voxel > length * (1 + 1e-9):
-                rule = f"a voxel of {tissue.voxel} is larger than the tissue, {edge}."
-                self._note((*path, "voxel"), rule, f"Write 'voxel: {edge}' or less.")
-            elif abs(length / voxel - round(length / voxel)) > 1e-6:
+        shortest, thinnest = min(zip(tissue.lengths, tissue.size, strict=True))
+        if voxel > shortest * (1 + 1e-9):
+            rule = f"a voxel of {tissue.voxel} is larger than the tissue, {thinnest}."
+            self._note((*path, "voxel"), rule, f"Write 'voxel: {thinnest}' or less.")
+        for edge, length in dict(zip(tissue.size, tissue.lengths, strict=True)).items():
+            if voxel <= length and abs(length / voxel - round(length / voxel)) > 1e-6:
                 rule = f"{edge} is not a whole number of voxels of {tissue.voxel}."
                 self._note((*path, "size"), rule)
         count = tissue.shape[0] * tissue.shape[1] * tissue.shape[2]
@@ -143,7 +144,9 @@ class Checker:
             if link.barrier is not None:
                 self._catalogued((*path, "barrier"), link.barrier, self.known.barriers, "barrier")
             if link.barrier is not None and tissue not in link.between:
-                self._note(path, "a barrier is that of a tissue.", "Write a 'flow' instead.")
+                first, second = link.between
+                rule = f"a barrier bounds a tissue, and neither '{first}' nor '{second}' is one."
+                self._note(path, rule, "Write a 'flow' instead.")
             elif link.barrier is None and tissue in link.between:
                 if link.flow is not None or not self._is_open(tissue):
                     rule = "a tissue exchanges through a barrier or open faces."
@@ -187,7 +190,10 @@ class Checker:
         if cells.enters is not None:
             entered = self.model.places.get(cells.enters)
             if not isinstance(entered, Tissue) or cells.place != self.model.plasma:
-                self._note((*path, "enters"), "cells of the blood enter a tissue.")
+                rule = (
+                    f"cells of the blood enter a tissue, not '{cells.enters}' from '{cells.place}'."
+                )
+                self._note((*path, "enters"), rule)
             elif key in self.programs:
                 self._fits(path, self.programs[key], entered)
 
