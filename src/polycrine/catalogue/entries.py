@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from polycrine.errors import UnitError
 from polycrine.units import ActiveForm, quantity
@@ -78,6 +78,77 @@ class Number(Record):
         return quantity(self.text, kind, molecule, weight_kg)
 
 
+UNKNOWN = Number(value="unknown")
+Evidence = Literal["read", "second-hand", "assumed"]
+Label = Literal["pro", "anti", "dual"]
+
+
+class Fact(Record):
+    """A statement with the sources behind it; `uniprot:P05231` is a source without an entry of its
+    own. An assumed fact says why."""
+
+    source: tuple[str, ...] = ()
+    origin: Evidence = "read"
+    why: str = ""
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _is_backed(self) -> Self:
+        if self.origin == "assumed" and not self.why:
+            raise ValueError("an assumed fact needs why")
+        if self.origin != "assumed" and not self.source:
+            raise ValueError(f"a fact that is '{self.origin}' needs a source")
+        return self
+
+
+class Maker(Fact):
+    """A cell that makes a molecule, and on what stimulus."""
+
+    cell: str
+    on: str = ""
+
+
+class Target(Fact):
+    """A cell that a molecule acts on, and when."""
+
+    cell: str
+    when: str = ""
+
+
+class Effect(Fact):
+    """What a molecule raises or lowers in or of a cell, and how that counts in inflammation."""
+
+    cell: str
+    raises: str = ""
+    lowers: str = ""
+    when: str = ""
+    counts_as: Label | None = None
+
+    @model_validator(mode="after")
+    def _has_one_direction(self) -> Self:
+        if bool(self.raises) == bool(self.lowers):
+            raise ValueError("an effect either raises or lowers something")
+        return self
+
+
+class GeneEffect(Fact):
+    """A gene (HGNC symbol) that a molecule activates or inhibits in a cell."""
+
+    cell: str
+    activates: str = ""
+    inhibits: str = ""
+
+    @model_validator(mode="after")
+    def _has_one_sign(self) -> Self:
+        if bool(self.activates) == bool(self.inhibits):
+            raise ValueError("a gene is either activated or inhibited")
+        return self
+
+
 class Source(Record):
     """A publication or data set whose text was opened, or that such a text names."""
 
@@ -92,6 +163,30 @@ class Source(Record):
         if self.doi:
             return f"https://doi.org/{self.doi}"
         return f"https://pubmed.ncbi.nlm.nih.gov/{self.pmid}/" if self.pmid else self.url
+
+
+Tag = Literal[
+    "interleukin",
+    "chemokine",
+    "interferon",
+    "lymphokine",
+    "monokine",
+    "adipokine",
+    "myokine",
+    "growth factor",
+    "alarmin",
+    "hormone",
+]
+
+
+class Gene(Record):
+    """An approved human gene: HGNC and UniProt ids, and names that HGNC knows besides."""
+
+    symbol: str
+    hgnc: str
+    uniprot: str
+    name: str
+    aliases: tuple[str, ...] = ()
 
 
 class Molecule(Record):
@@ -110,41 +205,69 @@ class Molecule(Record):
     name: str
     about: str = ""
     aliases: tuple[str, ...] = ()
-    hgnc: str = ""
-    uniprot: str = ""
     family: str = ""
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
     subunits: dict[str, int]
     leader: bool | None = None
-    balance: Literal["pro", "anti", "dual"] | None = None
-    mass: Number
+    balance: Label | None = None
+    source: tuple[str, ...] = ()
+    made_by: tuple[Maker, ...] = ()
+    acts_on: tuple[Target, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    genes: tuple[GeneEffect, ...] = ()
+    mass: Number = UNKNOWN
     activity: Number | None = None
-    clearance: Number
-    healthy_plasma: Number
+    clearance: Number = UNKNOWN
+    healthy_plasma: Number = UNKNOWN
     unbound_fraction: Number | None = None
     tissue_half_life: Number | None = Field(default=None, alias="tissue half-life")
     panel_unit: str = "pg/mL"
     detection: Number | None = None
 
 
+ReceptorClass = Literal[
+    "type I",
+    "type II",
+    "IL-1R/TIR",
+    "TNFR",
+    "IL-17R",
+    "Ser/Thr kinase",
+    "RTK",
+    "chemokine GPCR",
+    "other GPCR",
+    "pattern recognition",
+    "ion channel",
+    "other",
+    "uncertain",
+]
+
+
 class Binding(Record):
     """How one ligand binds a receptor: Kd, association rate, internalisation of the complex."""
 
-    kd: Number = Field(alias="Kd")
-    kon: Number
-    internalisation: Number
+    kd: Number = Field(default=UNKNOWN, alias="Kd")
+    kon: Number = UNKNOWN
+    internalisation: Number = UNKNOWN
     effect: Literal["signal", "none"]
+    source: tuple[str, ...] = ()
 
 
 class Receptor(Record):
-    """A receptor on cells: its chains in order of assembly and the ligands it binds."""
+    """A receptor on cells: its chains in order of assembly, what they turn on, and its ligands.
+
+    factors: transcription factors; feedback: what the signal raises that stops it.
+    """
 
     name: str
     about: str = ""
     chains: tuple[str, ...]
     kind: Literal["signalling", "decoy", "scavenger"]
-    receptor_class: str = Field(alias="class")
-    turnover: Number
+    receptor_class: ReceptorClass = Field(alias="class")
+    kinases: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
+    feedback: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    turnover: Number = UNKNOWN
     binds: dict[str, Binding]
 
 
@@ -206,9 +329,11 @@ class Microbe(Record):
 
 
 class Family(Record):
-    """One file of the catalogue."""
+    """One file of the catalogue; aside: genes that are counted as cytokines elsewhere, and why not
+    here."""
 
     about: str = ""
+    aside: dict[str, str] = {}
     molecules: dict[str, Molecule] = {}
     receptors: dict[str, Receptor] = {}
     complexes: dict[str, Complex] = {}

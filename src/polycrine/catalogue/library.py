@@ -1,10 +1,12 @@
 """The shipped catalogue, loaded once: one YAML file per family, all sources in one file."""
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +15,7 @@ from polycrine.catalogue.entries import (
     Barrier,
     Complex,
     Family,
+    Gene,
     Microbe,
     Molecule,
     Number,
@@ -26,7 +29,17 @@ from polycrine.errors import nearest, wrong
 from polycrine.units import ActiveForm
 
 KINDS_OF_ENTRY = ("molecules", "receptors", "complexes", "tissues", "barriers", "microbes")
-GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "κ": "kappa", "λ": "lambda"}
+GREEK = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "epsilon",
+    "κ": "kappa",
+    "λ": "lambda",
+    "ω": "omega",
+}
+UNIPROT = "uniprot:"
 
 
 class Sources(Record):
@@ -37,7 +50,11 @@ class Sources(Record):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every kind of entry by its key, with the sources that they cite."""
+    """Every kind of entry by its key, with the sources that they cite.
+
+    genes: by symbol, all that subunits, chains and effects name; aside: genes that other lists
+    count as cytokines, and why they are none here.
+    """
 
     molecules: dict[str, Molecule]
     receptors: dict[str, Receptor]
@@ -46,22 +63,61 @@ class Catalogue:
     barriers: dict[str, Barrier]
     microbes: dict[str, Microbe]
     sources: dict[str, Source]
+    genes: dict[str, Gene]
+    aside: dict[str, str]
 
     def find(self, name: str) -> str:
-        """The key of the molecule that a name means; raises InputError when none or several do."""
-        if name in self.molecules:
-            return name
-        found = sorted(
-            key
-            for key, molecule in self.molecules.items()
-            if normal(name) in {normal(n) for n in (key, molecule.name, *molecule.aliases)}
-        )
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise wrong(name, f"this name is ambiguous: {', '.join(found)}.", "Write one of them.")
+        """The key of the molecule that a name means; raises InputError when none or several do.
+
+        As written, then without case, hyphens, spaces and Greek letters: our own names first, then
+        approved symbols, then aliases that HGNC gives to one gene only.
+        """
+        for same in (_spelt, normal):
+            wanted = same(name)
+            for names in (self._own_names(), self._symbols(), self._gene_aliases()):
+                found = sorted({key for key, known in names if same(known) == wanted})
+                if len(found) > 1:
+                    rule = f"this name is ambiguous: {', '.join(found)}."
+                    raise wrong(name, rule, "Write one of them.")
+                if found:
+                    return self._molecule(name, found[0])
         rule = "no molecule of the catalogue has this name."
         raise wrong(name, rule, nearest(name, self.molecules))
+
+    def _own_names(self) -> Iterable[tuple[str, str]]:
+        for key, molecule in self.molecules.items():
+            yield from ((key, known) for known in (key, molecule.name, *molecule.aliases))
+
+    def _symbols(self) -> Iterable[tuple[str, str]]:
+        return ((symbol, symbol) for symbol in self.genes)
+
+    def _gene_aliases(self) -> Iterable[tuple[str, str]]:
+        for symbol, gene in self.genes.items():
+            yield from ((symbol, alias) for alias in gene.aliases)
+
+    def _molecule(self, name: str, key: str) -> str:
+        """A key as it is, or the one molecule that a gene is a subunit of."""
+        if key in self.molecules:
+            return key
+        made = [k for k, molecule in self.molecules.items() if key in molecule.subunits]
+        if len(made) == 1:
+            return made[0]
+        if made:
+            rule = f"{key} is a subunit of several: {', '.join(made)}."
+            raise wrong(name, rule, "Write one of them.")
+        worn = [k for k, receptor in self.receptors.items() if key in receptor.chains]
+        rule = f"{key} is no molecule that travels" + (
+            f" but a chain of {', '.join(worn)}." if worn else "."
+        )
+        raise wrong(name, self.aside.get(key, rule), nearest(name, self.molecules))
+
+    def cited(self, key: str) -> Source:
+        """A source of the bibliography, or the entry of a protein in UniProt."""
+        if not key.startswith(UNIPROT):
+            return self.sources[key]
+        accession = key.removeprefix(UNIPROT)
+        url = f"https://www.uniprot.org/uniprotkb/{accession}"
+        return Source(cite=f"UniProtKB {accession}", url=url)
 
     def active_form(self, key: str) -> ActiveForm:
         """What a mass of this molecule, or of a complex, means in moles."""
@@ -99,15 +155,22 @@ def describe(known: Catalogue, key: str) -> dict[str, Any]:
             backing = known.sources[number.source].cite if number.source else number.why
             row = {"number": path, "value": number.text, "range": span, "origin": number.origin}
             rows.append({**row, "source or reason": backing})
-    fields = {"name", "kind", "about", "aliases", "hgnc", "uniprot", "family", "subunits"}
-    return {"key": key, **known.molecules[key].model_dump(include=fields), "numbers": rows}
+    fields = {"name", "kind", "about", "aliases", "family", "subunits"}
+    molecule = known.molecules[key]
+    genes = [known.genes[symbol] for symbol in molecule.subunits if symbol in known.genes]
+    ids = {"hgnc": [gene.hgnc for gene in genes], "uniprot": [gene.uniprot for gene in genes]}
+    return {"key": key, **molecule.model_dump(include=fields), **ids, "numbers": rows}
+
+
+def _spelt(name: str) -> str:
+    for letter, word in GREEK.items():
+        name = name.replace(letter, word)
+    return name.strip()
 
 
 def normal(name: str) -> str:
     """A name without case, hyphens, spaces and Greek letters; IL for interleukin."""
-    for letter, word in GREEK.items():
-        name = name.replace(letter, word)
-    return re.sub(r"[\s\-_]", "", name.casefold().replace("interleukin", "il"))
+    return re.sub(r"[\s\-_]", "", _spelt(name).casefold().replace("interleukin", "il"))
 
 
 def numbers_of(entry: BaseModel, path: str) -> Iterator[tuple[str, Number]]:
@@ -144,4 +207,14 @@ def catalogue() -> Catalogue:
         }
         for kind in KINDS_OF_ENTRY
     }
-    return Catalogue(**entries, sources=sources)
+    aside = {k: why for family in families.values() for k, why in family.aside.items()}
+    return Catalogue(**entries, sources=sources, genes=_genes(data / "genes.csv"), aside=aside)
+
+
+def _genes(file: Traversable) -> dict[str, Gene]:
+    lines = (line for line in file.read_text("utf-8").splitlines() if not line.startswith("#"))
+    genes = {}
+    for row in csv.DictReader(lines):
+        aliases = tuple(filter(None, row["aliases"].split("|")))
+        genes[row["symbol"]] = Gene.model_validate({**row, "aliases": aliases})
+    return genes
