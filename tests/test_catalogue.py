@@ -130,3 +130,60 @@ def test_a_macrophage_is_a_monocyte_that_needs_a_danger_signal():
     assert set(monocyte.products) < set(macrophage.products)
     assert macrophage.cascades == monocyte.cascades
     assert macrophage.signals["caspase-1"].basal.value < monocyte.signals["caspase-1"].basal.value
+
+
+RESOLVED = {
+    "IL-6": "IL6",
+    "interleukin 6": "IL6",
+    "il6": "IL6",
+    "IL-1β": "IL1B",
+    "IL-1 beta": "IL1B",
+    "IL-1Ra": "IL1RN",
+    "anakinra": "IL1RN",
+    "TNF-α": "TNF",
+    "TNFA": "TNF",
+    "cachectin": "TNF",
+    "IL-8": "CXCL8",
+    "CXCL8": "CXCL8",
+    "MCP-1": "CCL2",
+    "G-CSF": "CSF3",
+    "CSIF": "IL10",
+    "IFN-γ": "IFNG",
+    "ifn gamma": "IFNG",
+    "TCGF": "IL2",
+    "BSF-1": "IL4",
+    "TGF-β1": "TGFB1",
+}
+
+
+@pytest.mark.parametrize(("name", "key"), RESOLVED.items())
+def test_a_name_finds_its_molecule(name, key):
+    assert catalogue().find(name) == key
+
+
+@pytest.mark.parametrize("name", ["IL1RA", "IL-99", "interleukin", "", "NFKB1", "IL6R"])
+def test_no_name_is_guessed(name):
+    with pytest.raises(InputError):
+        catalogue().find(name)
+
+
+def test_every_subunit_and_chain_is_an_approved_gene():
+    known = catalogue()
+    made = {"LPS", "ATP", "cortisol"}  # not proteins
+    assert {g for m in known.molecules.values() for g in m.subunits} <= {*known.genes} | made
+    assert {g for r in known.receptors.values() for g in r.chains} <= {*known.genes}
+
+
+def test_every_cell_type_has_its_own_id_and_descends_from_listed_ones():
+    known = catalogue()
+    assert len({cell.id for cell in known.cells.values()}) == len(known.cells)
+    assert all({*cell.parents} <= {*known.cells} for cell in known.cells.values())
+    ids = {cell.id for cell in known.cells.values()}
+    assert {load_program(name).cell_ontology for name in PROGRAMS} <= ids
+
+
+def test_kinds_of_a_leukocyte_are_leukocytes():
+    known = catalogue()
+    assert all(known.cells[name].leukocyte for name in known.kinds_of("leukocyte"))
+    assert known.find_cell("Treg") == "regulatory T cell"
+    assert "microglia" in known.kinds_of(known.find_cell("macrophage"))

@@ -32,7 +32,8 @@ class Number(Record):
 
     origin: `read` in its source; `second-hand`, a text that names the source was read; `fitted`
     to data, with the residual; `assumed`, with the reason and a range; `author`, written in a
-    model file. A value that nobody has measured is `unknown`.
+    model file. printed: value and unit as the source prints them, and where (abstract, Table 2).
+    A value that nobody has measured is `unknown`.
     """
 
     value: float | Literal["unknown"]
@@ -45,6 +46,8 @@ class Number(Record):
     why: str = ""
     fitted_to: str = ""
     residual: str = ""
+    printed: str = ""
+    where: str = ""
 
     @model_validator(mode="after")
     def _origin_is_backed(self) -> Self:
@@ -186,6 +189,18 @@ class Gene(Record):
     hgnc: str
     uniprot: str
     name: str
+    aliases: tuple[str, ...] = ()
+
+
+class Cell(Record):
+    """A cell type of the Cell Ontology, with the nearest wider types that are listed too."""
+
+    name: str
+    id: str
+    label: str
+    parents: tuple[str, ...] = ()
+    lineage: Literal["lymphoid", "myeloid", "other haematopoietic", "non-haematopoietic"]
+    leukocyte: bool
     aliases: tuple[str, ...] = ()
 
 

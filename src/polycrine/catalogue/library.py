@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from polycrine.catalogue.entries import (
     Barrier,
+    Cell,
     Complex,
     Family,
     Gene,
@@ -52,8 +53,8 @@ class Sources(Record):
 class Catalogue:
     """Every kind of entry by its key, with the sources that they cite.
 
-    genes: by symbol, all that subunits, chains and effects name; aside: genes that other lists
-    count as cytokines, and why they are none here.
+    genes: by symbol, all that subunits, chains and effects name; cells: by name; aside: genes that
+    other lists count as cytokines, and why they are none here.
     """
 
     molecules: dict[str, Molecule]
@@ -64,6 +65,7 @@ class Catalogue:
     microbes: dict[str, Microbe]
     sources: dict[str, Source]
     genes: dict[str, Gene]
+    cells: dict[str, Cell]
     aside: dict[str, str]
 
     def find(self, name: str) -> str:
@@ -96,10 +98,11 @@ class Catalogue:
             yield from ((symbol, alias) for alias in gene.aliases)
 
     def _molecule(self, name: str, key: str) -> str:
-        """A key as it is, or the one molecule that a gene is a subunit of."""
+        """A key as it is, or the one molecule, no soluble receptor, that a gene is a subunit of."""
         if key in self.molecules:
             return key
-        made = [k for k, molecule in self.molecules.items() if key in molecule.subunits]
+        whole = {k: m for k, m in self.molecules.items() if m.kind != "soluble receptor"}
+        made = [k for k, molecule in whole.items() if key in molecule.subunits]
         if len(made) == 1:
             return made[0]
         if made:
@@ -110,6 +113,21 @@ class Catalogue:
             f" but a chain of {', '.join(worn)}." if worn else "."
         )
         raise wrong(name, self.aside.get(key, rule), nearest(name, self.molecules))
+
+    def find_cell(self, name: str) -> str:
+        """The name of the cell type that a name or an id of the Cell Ontology means."""
+        for known, cell in self.cells.items():
+            if normal(name) in {normal(n) for n in (known, cell.id, cell.label, *cell.aliases)}:
+                return known
+        rule = "no cell type of the catalogue has this name."
+        raise wrong(name, rule, nearest(name, self.cells))
+
+    def kinds_of(self, cell: str) -> set[str]:
+        """A cell type and all that are kinds of it."""
+        found = {cell}
+        while more := {k for k, c in self.cells.items() if found & {*c.parents}} - found:
+            found |= more
+        return found
 
     def cited(self, key: str) -> Source:
         """A source of the bibliography, or the entry of a protein in UniProt."""
@@ -208,13 +226,16 @@ def catalogue() -> Catalogue:
         for kind in KINDS_OF_ENTRY
     }
     aside = {k: why for family in families.values() for k, why in family.aside.items()}
-    return Catalogue(**entries, sources=sources, genes=_genes(data / "genes.csv"), aside=aside)
+    genes = {gene.symbol: gene for gene in _table(data / "genes.csv", Gene, "aliases")}
+    cells = {cell.name: cell for cell in _table(data / "cells.csv", Cell, "parents", "aliases")}
+    return Catalogue(**entries, sources=sources, genes=genes, cells=cells, aside=aside)
 
 
-def _genes(file: Traversable) -> dict[str, Gene]:
+def _table(file: Traversable, record: type[R], *many: str) -> list[R]:
+    """The rows of a CSV file below its comment; in columns `many` values stand behind |."""
     lines = (line for line in file.read_text("utf-8").splitlines() if not line.startswith("#"))
-    genes = {}
+    rows = []
     for row in csv.DictReader(lines):
-        aliases = tuple(filter(None, row["aliases"].split("|")))
-        genes[row["symbol"]] = Gene.model_validate({**row, "aliases": aliases})
-    return genes
+        lists = {column: tuple(filter(None, row[column].split("|"))) for column in many}
+        rows.append(record.model_validate({**row, **lists}))
+    return rows
