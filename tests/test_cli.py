@@ -98,8 +98,8 @@ def test_lists_come_as_tables_and_as_json(polycrine):
     code, out, _ = polycrine("scenarios", "--json")
     assert {row["name"] for row in json.loads(out)} == {"endotoxemia", "infection", "whole-blood"}
     for command in (
-        ("catalogue",),
-        ("catalogue", "IL-1Ra"),
+        ("catalogue", "list"),
+        ("catalogue", "show", "IL-1Ra"),
         ("cite", "endotoxemia"),
         ("check", "whole-blood"),
     ):
@@ -115,7 +115,7 @@ def test_lists_come_as_tables_and_as_json(polycrine):
         (("run", "endotoxaemia"), "Did you mean 'endotoxemia'"),
         (("run", "endotoxemia", "--arm", "IL10 knock out"), "Did you mean 'IL-10 knocked out'"),
         (("run", "nowhere.yaml"), "there is no such file"),
-        (("catalogue", "IL66"), "Did you mean 'IL6'"),
+        (("catalogue", "show", "IL66"), "Did you mean 'IL6'"),
         (("panel", "."), "no finished run"),
         (("resume", "."), "no checkpoint"),
         (("run", "endotoxemia", "--for", "3 kg"), "is a mass"),

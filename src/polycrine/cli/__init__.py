@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from polycrine.cli import catalogue
+from polycrine.cli.tables import Json, show
+
 if TYPE_CHECKING:
     from polycrine.results.run import Run
     from polycrine.runs.run import Watch
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
+app.add_typer(catalogue.app, name="catalogue")
 PLAIN_LINE_S = 10.0
 
 NameOrFile = Annotated[str, typer.Argument(help="A scenario's name, or a model file (.yaml).")]
@@ -31,7 +35,6 @@ Setting = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Seed of the run.")]
 Duration = Annotated[str | None, typer.Option("--for", help="How long, such as 12h.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; it must not exist yet.")]
-Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 
@@ -117,7 +120,7 @@ def check(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> Non
     counts |= {f"numbers {origin}": count for origin, count in origins.items()}
     if not as_json:
         typer.echo(f"{declared.name}: nothing is wrong.")
-    _show([counts], as_json)
+    show([counts], as_json)
 
 
 @app.command()
@@ -140,30 +143,7 @@ def scenarios(as_json: Json = False) -> None:
     models = [(name, load(name)) for name in scenario_names()]
     keys = ("name", "about", "arms")
     rows = [(name, model.about, ", ".join(model.arms)) for name, model in models]
-    _show([dict(zip(keys, row, strict=True)) for row in rows], as_json)
-
-
-@app.command()
-def catalogue(
-    name: Annotated[str | None, typer.Argument(help="A molecule, by any of its names.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List the catalogue, or show one molecule with its numbers and sources."""
-    from polycrine.catalogue.library import catalogue as load_catalogue
-    from polycrine.catalogue.library import describe
-
-    known = load_catalogue()
-    if name is None:
-        parts = {"name", "kind", "about"}
-        entries = known.molecules.items()
-        _show([{"key": key, **entry.model_dump(include=parts)} for key, entry in entries], as_json)
-        return
-    facts = describe(known, known.find(name))
-    if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
-        return
-    typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
-    _show(facts["numbers"])
+    show([dict(zip(keys, row, strict=True)) for row in rows], as_json)
 
 
 @app.command()
@@ -179,7 +159,7 @@ def cite(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> None
     numbers = [parameter.number for parameter in parameters if parameter.number]
     keys = sorted({number.source for number in numbers if number.source})
     cited = [load_catalogue().sources[key] for key in keys]
-    _show([{"cite": source.cite, "link": source.link} for source in cited], as_json)
+    show([{"cite": source.cite, "link": source.link} for source in cited], as_json)
 
 
 @app.command()
@@ -196,7 +176,7 @@ def panel(folder: RunFolder, as_json: Json = False) -> None:
         named = group.assign(analyte=group.analyte + " " + group.unit)
         wide = named.pivot_table(index="time_h", columns="analyte", values="value", sort=False)
         rows = wide.iloc[:: max(1, len(wide) // 24)].reset_index().to_dict("records")
-        _show([{key: f"{value:.3g}" for key, value in row.items()} for row in rows])
+        show([{key: f"{value:.3g}" for key, value in row.items()} for row in rows])
 
 
 def _conclude(done: Run, as_json: bool) -> None:
@@ -218,9 +198,9 @@ def _conclude(done: Run, as_json: bool) -> None:
     if len(done.samples) > 1:
         table = table.assign(analyte=table.analyte + " " + table.unit)
         wide = table.pivot_table(index="analyte", columns="sample", values="peak", sort=False)
-        _show(wide.map("{:.4g}".format).reset_index().to_dict("records"))
+        show(wide.map("{:.4g}".format).reset_index().to_dict("records"))
     else:
-        _show([_peak(row) for row in table.itertuples()])
+        show([_peak(row) for row in table.itertuples()])
     typer.echo(f"Report: {page}")
 
 
@@ -233,25 +213,6 @@ def _peak(row: Any) -> dict[str, str]:
         cells["measured at"] = f"{row.measured_peak_h:g} h"
         cells["predicted / measured"] = "" if row.ratio != row.ratio else f"{row.ratio:.2f}"
     return cells
-
-
-def _show(rows: list[dict[str, Any]], as_json: bool = False) -> None:
-    """Print rows of the same kind as a table, or as JSON."""
-    if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False))
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(row.get(name, "")) for name in names))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False, markup=False).print(table)
 
 
 @contextmanager

@@ -1,0 +1,250 @@
+"""What one can ask the catalogue; every answer is a table whose rows name their sources."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+from polycrine.catalogue.entries import Effect, Fact, Molecule, Receptor
+from polycrine.catalogue.library import Catalogue, normal
+from polycrine.errors import nearest, wrong
+
+Row = dict[str, Any]
+SIGNS = {"raises": "+", "lowers": "-", "activates": "+", "inhibits": "-"}
+CYTOKINES = ("cytokine", "antagonist")
+
+
+def search(known: Catalogue, text: str) -> list[Row]:
+    """Every molecule, receptor, cell type or gene whose names or description hold the text."""
+    rows, wanted = [], normal(text)
+    entries: list[tuple[str, str, str, tuple[str, ...]]] = [
+        *((m.kind, k, m.name, (m.about, *m.aliases)) for k, m in known.molecules.items()),
+        *(("receptor", k, r.name, (r.about, *r.chains)) for k, r in known.receptors.items()),
+        *(("cell type", k, c.label, (c.id, *c.aliases)) for k, c in known.cells.items()),
+        *(("gene", k, g.name, g.aliases) for k, g in known.genes.items()),
+    ]
+    for kind, key, name, more in entries:
+        if any(wanted in normal(part) for part in (key, name, *more)):
+            rows.append({"kind": kind, "key": key, "name": name})
+    return rows
+
+
+def makers(known: Catalogue, cell: str) -> list[Row]:
+    """What a cell type, or a kind of it, makes, and on what stimulus."""
+    kinds = known.kinds_of(known.find_cell(cell))
+    return [
+        {"cytokine": key, "cell": fact.cell, "on": fact.on, **_backing(fact)}
+        for key, molecule in known.molecules.items()
+        for fact in molecule.made_by
+        if fact.cell in kinds
+    ]
+
+
+def hearers(known: Catalogue, cell: str) -> list[Row]:
+    """What acts on a cell type, or on a kind of it, and what that does."""
+    kinds = known.kinds_of(known.find_cell(cell))
+    return [
+        {"cytokine": key, "cell": fact.cell, "what": what, **_backing(fact)}
+        for key, molecule in known.molecules.items()
+        for fact, what in _actions(molecule)
+        if fact.cell in kinds
+    ]
+
+
+def _actions(molecule: Molecule) -> Iterator[tuple[Any, str]]:
+    for target in molecule.acts_on:
+        yield target, target.when
+    for effect in molecule.effects:
+        yield effect, _said(effect)
+    for gene in molecule.genes:
+        verb = "activates" if gene.activates else "inhibits"
+        yield gene, f"{verb} {gene.activates or gene.inhibits}"
+
+
+def _said(effect: Effect) -> str:
+    verb = "raises" if effect.raises else "lowers"
+    when = f" ({effect.when})" if effect.when else ""
+    return f"{verb} {effect.raises or effect.lowers}{when}"
+
+
+def _backing(fact: Fact) -> Row:
+    return {"origin": fact.origin, "source": ", ".join(fact.source) or fact.why}
+
+
+def receptors_of(known: Catalogue, molecule: str) -> dict[str, Receptor]:
+    """Every receptor that binds a molecule, free or in a complex with others."""
+    return {
+        key: receptor
+        for key, receptor in known.receptors.items()
+        if any(molecule in known.contents(ligand) for ligand in receptor.binds)
+    }
+
+
+def path(known: Catalogue, name: str, cell: str = "") -> list[Row]:
+    """From a molecule to genes: receptors with their chains, kinases, factors, what stops them, and
+    the genes and read-outs that it changes, with signs (in a cell type, where one is named)."""
+    key = known.find(name)
+    kinds = known.kinds_of(known.find_cell(cell)) if cell else set(known.cells)
+    rows = []
+    for receptor_key, receptor in receptors_of(known, key).items():
+        source = ", ".join(receptor.source)
+        steps = {
+            "receptor": (f"{receptor_key}: {' + '.join(receptor.chains)}", receptor.kind),
+            "kinases": (", ".join(receptor.kinases), "+"),
+            "factors": (", ".join(receptor.factors), "+"),
+            "feedback": (", ".join(receptor.feedback), "-"),
+        }
+        rows += [
+            {"step": step, "what": what, "sign": sign, "in": "", "source": source}
+            for step, (what, sign) in steps.items()
+            if what
+        ]
+    for fact, what in _actions(known.molecules[key]):
+        verb, _, target = what.partition(" ")
+        if fact.cell in kinds and verb in SIGNS:
+            step = "gene" if verb in ("activates", "inhibits") else "effect"
+            row = {"step": step, "what": target, "sign": SIGNS[verb], "in": fact.cell}
+            rows.append({**row, "source": _backing(fact)["source"]})
+    return rows
+
+
+def pleiotropy(known: Catalogue) -> list[Row]:
+    """How many cell types make each cytokine, and on how many it acts in how many ways."""
+    rows = []
+    for key, molecule in _cytokines(known).items():
+        targets = {fact.cell for fact, _ in _actions(molecule)}
+        if molecule.made_by or targets:
+            made = {fact.cell for fact in molecule.made_by}
+            effects = len(molecule.effects) + len(molecule.genes)
+            row = {"cytokine": key, "made by": len(made), "acts on": len(targets)}
+            rows.append({**row, "effects and genes": effects})
+    return sorted(rows, key=lambda row: (-row["acts on"], -row["made by"], row["cytokine"]))
+
+
+def redundancy(known: Catalogue) -> list[Row]:
+    """Pairs of cytokines with something in common: receptor chains that signal, transcription
+    factors, or the same change of the same thing in the same cell."""
+    shared: dict[str, dict[str, set[str]]] = {}
+    for key, molecule in _cytokines(known).items():
+        signals = [
+            r
+            for r in receptors_of(known, key).values()
+            if any(b.effect == "signal" for ligand, b in r.binds.items() if ligand == key)
+        ]
+        shared[key] = {
+            "chains": {chain for r in signals for chain in r.chains},
+            "factors": {factor for r in signals for factor in r.factors},
+            "effects": {f"{what} in {fact.cell}" for fact, what in _actions(molecule) if what},
+        }
+    rows = []
+    for a, b in combinations(shared, 2):
+        common = {part: sorted(shared[a][part] & shared[b][part]) for part in shared[a]}
+        if common["chains"] or common["effects"]:
+            joined = {part: ", ".join(found) for part, found in common.items()}
+            rows.append({"cytokines": f"{a}, {b}", **joined})
+    return rows
+
+
+def _cytokines(known: Catalogue) -> dict[str, Molecule]:
+    return {key: m for key, m in known.molecules.items() if m.kind in CYTOKINES}
+
+
+def group(known: Catalogue, name: str) -> dict[str, Molecule]:
+    """The cytokines of a group: `cytokines`, or those with a tag or of a family, in the plural."""
+    every = _cytokines(known)
+    wanted = normal(name).removesuffix("s")
+    if wanted == "cytokine":
+        return every
+    names = sorted({part for m in every.values() for part in (*m.tags, m.family) if part})
+    for known_name in names:
+        if normal(known_name) == wanted:
+            return {k: m for k, m in every.items() if known_name in (*m.tags, m.family)}
+    rule = "no group of cytokines has this name."
+    raise wrong(name, rule, nearest(name, ["cytokines", *(f"{n}s" for n in names)]))
+
+
+def compare(known: Catalogue, first: str, second: str) -> list[Row]:
+    """What two groups of cytokines share and how they differ, counted from the entries."""
+    one, two = group(known, first), group(known, second)
+    rows = [
+        {"": asked, first: answer(known, one), second: answer(known, two)}
+        for asked, answer in COMPARED.items()
+    ]
+    both = len(set(one) & set(two))
+    shared = {first: f"{both} of {len(one)}", second: f"{both} of {len(two)}"}
+    return [*rows, {"": "in both groups", **shared}]
+
+
+def _members(known: Catalogue, some: dict[str, Molecule]) -> str:
+    return str(len(some))
+
+
+def _families(known: Catalogue, some: dict[str, Molecule]) -> str:
+    return _counted([molecule.family for molecule in some.values()])
+
+
+def _classes(known: Catalogue, some: dict[str, Molecule]) -> str:
+    found: list[str] = []
+    for key in some:
+        receptors = receptors_of(known, key).values()
+        found += {r.receptor_class for r in receptors if r.kind == "signalling"}
+    return _counted(found)
+
+
+def _makers(known: Catalogue, some: dict[str, Molecule]) -> str:
+    return _sides(known, [{fact.cell for fact in m.made_by} for m in some.values()])
+
+
+def _targets(known: Catalogue, some: dict[str, Molecule]) -> str:
+    return _sides(known, [{fact.cell for fact, _ in _actions(m)} for m in some.values()])
+
+
+def _leaderless(known: Catalogue, some: dict[str, Molecule]) -> str:
+    without = [key for key, molecule in some.items() if molecule.leader is False]
+    return f"{len(without)} of {len(some)}: {', '.join(without)}" if without else "none"
+
+
+COMPARED = {
+    "members": _members,
+    "families by structure": _families,
+    "classes of receptors that signal": _classes,
+    "made by leukocytes only / by others only / by both": _makers,
+    "act on leukocytes only / on others only / on both": _targets,
+    "without a leader, released in other ways": _leaderless,
+}
+
+
+def _sides(known: Catalogue, cells: list[set[str]]) -> str:
+    told = [{known.cells[cell].leukocyte for cell in kinds} for kinds in cells if kinds]
+    counts = [told.count(side) for side in ({True}, {False}, {True, False})]
+    return f"{' / '.join(map(str, counts))} of {len(told)} with a known cell"
+
+
+def _counted(found: list[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in Counter(found).most_common() if name)
+
+
+def unknowns(known: Catalogue) -> list[Row]:
+    """Every number that is needed to simulate and that nobody was seen to have measured."""
+    return [
+        {"number": where, "searched": number.why}
+        for where, number in known.numbers()
+        if number.value == "unknown"
+    ]
+
+
+def sources(known: Catalogue) -> list[Row]:
+    """Every source with how many numbers and facts stand on it, the most used first."""
+    used = Counter(number.source for _, number in known.numbers() if number.source)
+    for molecule in known.molecules.values():
+        used.update(key for fact, _ in _actions(molecule) for key in fact.source)
+        used.update(key for fact in molecule.made_by for key in fact.source)
+        used.update(molecule.source)
+    for receptor in known.receptors.values():
+        used.update(receptor.source)
+        used.update(key for binding in receptor.binds.values() for key in binding.source)
+    rows = []
+    for key, count in sorted(used.items(), key=lambda pair: (-pair[1], pair[0])):
+        found = known.cited(key)
+        rows.append({"source": key, "backs": count, "cite": found.cite, "link": found.link})
+    return rows

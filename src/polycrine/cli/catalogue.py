@@ -1,0 +1,113 @@
+"""`polycrine catalogue`: what is known, asked from the command line."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from polycrine.cli.tables import Json, show
+
+app = typer.Typer(no_args_is_help=True, help="Ask what is known of cytokines, with sources.")
+
+Name = Annotated[str, typer.Argument(help="A molecule, by any of its names.")]
+CellType = Annotated[str, typer.Argument(help="A cell type, by any of its names.")]
+Group = Annotated[str, typer.Argument(help="cytokines, interleukins, chemokines, ...")]
+
+
+@app.command("list")
+def every(as_json: Json = False) -> None:
+    """List every molecule."""
+    from polycrine.catalogue.library import catalogue
+
+    parts = {"name", "kind", "about"}
+    entries = catalogue().molecules.items()
+    show([{"key": key, **entry.model_dump(include=parts)} for key, entry in entries], as_json)
+
+
+@app.command("show")
+def molecule(name: Name, as_json: Json = False) -> None:
+    """Show one molecule with its numbers and sources."""
+    from polycrine.catalogue.library import catalogue, describe
+
+    facts = describe(catalogue(), catalogue().find(name))
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
+    show(facts["numbers"])
+
+
+@app.command()
+def search(text: Annotated[str, typer.Argument()], as_json: Json = False) -> None:
+    """Find molecules, receptors, cell types and genes by a part of a name."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.search(library.catalogue(), text), as_json)
+
+
+@app.command("from")
+def made_by(cell: CellType, as_json: Json = False) -> None:
+    """What a cell type makes, and on what stimulus."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.makers(library.catalogue(), cell), as_json)
+
+
+@app.command("to")
+def heard_by(cell: CellType, as_json: Json = False) -> None:
+    """What acts on a cell type, and what that does."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.hearers(library.catalogue(), cell), as_json)
+
+
+@app.command()
+def path(
+    name: Name,
+    cell: Annotated[str, typer.Option("--in", help="Only genes and effects in this cell.")] = "",
+    as_json: Json = False,
+) -> None:
+    """From a molecule over receptor, kinase and factor to genes, with signs."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.path(library.catalogue(), name, cell), as_json)
+
+
+@app.command()
+def compare(first: Group, second: Group, as_json: Json = False) -> None:
+    """What two groups of cytokines share, and how they differ."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.compare(library.catalogue(), first, second), as_json)
+
+
+@app.command()
+def pleiotropy(as_json: Json = False) -> None:
+    """How many cell types make each cytokine, and on how many it acts."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.pleiotropy(library.catalogue()), as_json)
+
+
+@app.command()
+def redundancy(as_json: Json = False) -> None:
+    """Which cytokines share receptor chains, factors or effects."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.redundancy(library.catalogue()), as_json)
+
+
+@app.command()
+def unknowns(as_json: Json = False) -> None:
+    """Every number that is needed and that nobody was seen to have measured."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.unknowns(library.catalogue()), as_json)
+
+
+@app.command()
+def sources(as_json: Json = False) -> None:
+    """Every source, with how many facts stand on it."""
+    from polycrine.catalogue import library, questions
+
+    show(questions.sources(library.catalogue()), as_json)
