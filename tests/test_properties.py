@@ -71,7 +71,10 @@ def test_the_order_of_the_cytokines_changes_nothing(order):
     )
 
 
-@given(st.floats(1e-9, 1e12), st.sampled_from(sorted(catalogue().molecules)))
+WEIGHED = sorted(k for k, m in catalogue().molecules.items() if m.mass.value != "unknown")
+
+
+@given(st.floats(1e-9, 1e12), st.sampled_from(WEIGHED))
 def test_a_concentration_survives_the_way_to_pM_and_back(value, molecule):
     form = catalogue().active_form(molecule)
     assert express(

@@ -173,6 +173,15 @@ def express(value: float, unit: str, molecule: ActiveForm) -> float:
     raise UnitError(f"'{unit}' is not a unit of concentration for {molecule.name}; write 'pg/mL'")
 
 
+@cache
+def convert(value: float, unit: str, wanted: str) -> float:
+    """A number in another unit of the same dimension; raises UnitError where there is none."""
+    try:
+        return float(_registry().Quantity(value, unit).to(wanted).magnitude)
+    except Exception as error:
+        raise UnitError(f"'{value:g} {unit}' cannot be given in {wanted}") from error
+
+
 def same_dimension(text: str, unit: str) -> str:
     """Why a text quantity cannot replace a number in `unit` (empty when it can)."""
     registry, needed = _registry(), f"a quantity in {unit or 'no unit'} is needed here."

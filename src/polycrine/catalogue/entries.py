@@ -32,8 +32,7 @@ class Number(Record):
 
     origin: `read` in its source; `second-hand`, a text that names the source was read; `fitted`
     to data, with the residual; `assumed`, with the reason and a range; `author`, written in a
-    model file. printed: value and unit as the source prints them, and where (abstract, Table 2).
-    A value that nobody has measured is `unknown`.
+    model file. A value that nobody has measured is `unknown`.
     """
 
     value: float | Literal["unknown"]
@@ -46,8 +45,6 @@ class Number(Record):
     why: str = ""
     fitted_to: str = ""
     residual: str = ""
-    printed: str = ""
-    where: str = ""
 
     @model_validator(mode="after")
     def _origin_is_backed(self) -> Self:
@@ -82,6 +79,53 @@ class Number(Record):
 
 
 UNKNOWN = Number(value="unknown")
+UNITS = {
+    "Kd": "pM",
+    "EC50": "pM",
+    "kon": "/M/s",
+    "koff": "/min",
+    "half-life": "min",
+    "clearance": "mL/min",
+    "clearance per weight": "mL/min/kg",
+    "healthy plasma": "pg/mL",
+    "receptors per cell": "molecules",
+}
+
+
+class Report(Record):
+    """What one source says of a quantity of a molecule, in the unit that `UNITS` has for it.
+
+    of: the receptor, cell or preparation; printed: value and unit as the source prints them;
+    where: in the source; where a span is printed, value is the middle of low and high.
+    """
+
+    quantity: Literal[
+        "Kd",
+        "EC50",
+        "kon",
+        "koff",
+        "half-life",
+        "clearance",
+        "clearance per weight",
+        "healthy plasma",
+        "receptors per cell",
+    ]
+    of: str = ""
+    value: float
+    low: float | None = None
+    high: float | None = None
+    printed: str
+    where: str = ""
+    context: str = ""
+    source: str
+    origin: Literal["read", "second-hand"] = "read"
+
+    @property
+    def unit(self) -> str:
+        """The unit of value, low and high."""
+        return UNITS[self.quantity]
+
+
 Evidence = Literal["read", "second-hand", "assumed"]
 Label = Literal["pro", "anti", "dual"]
 
@@ -183,12 +227,16 @@ Tag = Literal[
 
 
 class Gene(Record):
-    """An approved human gene: HGNC and UniProt ids, and names that HGNC knows besides."""
+    """An approved human gene: HGNC and UniProt ids, and names that HGNC knows besides.
+
+    cytokine: whether UniProt's keyword or a dictionary of cytokines counts its product as one.
+    """
 
     symbol: str
     hgnc: str
     uniprot: str
     name: str
+    cytokine: bool
     aliases: tuple[str, ...] = ()
 
 
@@ -199,7 +247,7 @@ class Cell(Record):
     id: str
     label: str
     parents: tuple[str, ...] = ()
-    lineage: Literal["lymphoid", "myeloid", "other haematopoietic", "non-haematopoietic"]
+    lineage: Literal["lymphoid", "myeloid", "other haematopoietic", "non-haematopoietic", "any"]
     leukocyte: bool
     aliases: tuple[str, ...] = ()
 
@@ -230,6 +278,7 @@ class Molecule(Record):
     acts_on: tuple[Target, ...] = ()
     effects: tuple[Effect, ...] = ()
     genes: tuple[GeneEffect, ...] = ()
+    reported: tuple[Report, ...] = ()
     mass: Number = UNKNOWN
     activity: Number | None = None
     clearance: Number = UNKNOWN

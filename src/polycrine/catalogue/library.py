@@ -75,14 +75,15 @@ class Catalogue:
         approved symbols, then aliases that HGNC gives to one gene only.
         """
         for same in (_spelt, normal):
-            wanted = same(name)
-            for names in (self._own_names(), self._symbols(), self._gene_aliases()):
-                found = sorted({key for key, known in names if same(known) == wanted})
+            for names in (self._own_names, self._symbols, self._gene_aliases):
+                found = {key for key, known in names() if same(known) == same(name)}
+                if found and names == self._gene_aliases:
+                    found = {key for key, known in names() if normal(known) == normal(name)}
                 if len(found) > 1:
-                    rule = f"this name is ambiguous: {', '.join(found)}."
+                    rule = f"this name is ambiguous: {', '.join(sorted(found))}."
                     raise wrong(name, rule, "Write one of them.")
                 if found:
-                    return self._molecule(name, found[0])
+                    return self._molecule(name, *found)
         rule = "no molecule of the catalogue has this name."
         raise wrong(name, rule, nearest(name, self.molecules))
 
@@ -109,9 +110,8 @@ class Catalogue:
             rule = f"{key} is a subunit of several: {', '.join(made)}."
             raise wrong(name, rule, "Write one of them.")
         worn = [k for k, receptor in self.receptors.items() if key in receptor.chains]
-        rule = f"{key} is no molecule that travels" + (
-            f" but a chain of {', '.join(worn)}." if worn else "."
-        )
+        rule = f"the catalogue has no molecule made of {key}"
+        rule += f"; it is a chain of {', '.join(worn)}." if worn else "."
         raise wrong(name, self.aside.get(key, rule), nearest(name, self.molecules))
 
     def find_cell(self, name: str) -> str:

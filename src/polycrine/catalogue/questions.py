@@ -215,9 +215,14 @@ COMPARED = {
 
 
 def _sides(known: Catalogue, cells: list[set[str]]) -> str:
-    told = [{known.cells[cell].leukocyte for cell in kinds} for kinds in cells if kinds]
+    told = [{side for cell in kinds for side in _side(known, cell)} for kinds in cells if kinds]
     counts = [told.count(side) for side in ({True}, {False}, {True, False})]
     return f"{' / '.join(map(str, counts))} of {len(told)} with a known cell"
+
+
+def _side(known: Catalogue, cell: str) -> set[bool]:
+    own = known.cells[cell]
+    return {True, False} if own.lineage == "any" else {own.leukocyte}
 
 
 def _counted(found: list[str]) -> str:

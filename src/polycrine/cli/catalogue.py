@@ -1,6 +1,7 @@
 """`polycrine catalogue`: what is known, asked from the command line."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -111,3 +112,26 @@ def sources(as_json: Json = False) -> None:
     from polycrine.catalogue import library, questions
 
     show(questions.sources(library.catalogue()), as_json)
+
+
+@app.command()
+def check(
+    against: Annotated[
+        Path | None,
+        typer.Option(help="CSV of ligand, receptor_subunit, n_resources: what others list."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Count what is there, recompute every conversion, and say what is wrong or missing."""
+    from polycrine.catalogue import check as checks
+    from polycrine.catalogue import library
+    from polycrine.errors import InputError
+
+    known = library.catalogue()
+    if against is not None:
+        show(checks.against(known, against), as_json)
+        return
+    counts = checks.counts(known)
+    show([{"what": what, "count": count} for what, count in counts.items()], as_json)
+    if found := checks.problems(known):
+        raise InputError(found)

@@ -1,0 +1,152 @@
+"""Whether the catalogue is whole: names exist, sources are known, numbers convert."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from polycrine.catalogue.entries import Fact, Report
+from polycrine.catalogue.library import UNIPROT, Catalogue
+from polycrine.catalogue.printed import read_printed
+from polycrine.errors import Problem, UnitError, nearest
+from polycrine.units import convert
+
+ROUNDED = 0.01  # by how much a converted value may differ from what is printed
+NOT_PROTEINS = ("LPS", "ATP", "cortisol")
+
+
+def problems(known: Catalogue) -> list[Problem]:
+    """Everything that is wrong in the catalogue, each with its place."""
+    return [*_names(known), *_sources(known), *_placed(known), *_conversions(known)]
+
+
+def facts(known: Catalogue) -> Iterator[tuple[str, Fact]]:
+    """Every fact with the place where it stands."""
+    for key, molecule in known.molecules.items():
+        for part in ("made_by", "acts_on", "effects", "genes"):
+            for k, fact in enumerate(getattr(molecule, part)):
+                yield f"{key}.{part}.{k}", fact
+
+
+def reports(known: Catalogue) -> Iterator[tuple[str, Report]]:
+    """Every reported number with the place where it stands."""
+    for key, molecule in known.molecules.items():
+        yield from ((f"{key}.reported.{k}", report) for k, report in enumerate(molecule.reported))
+
+
+def counts(known: Catalogue) -> dict[str, int]:
+    """What the catalogue holds, counted."""
+    origins = Counter(number.origin for _, number in known.numbers() if number.value != "unknown")
+    told = [report.origin for _, report in reports(known)]
+    cytokines = [m for m in known.molecules.values() if m.kind in ("cytokine", "antagonist")]
+    return {
+        "genes counted as cytokines": sum(gene.cytokine for gene in known.genes.values()),
+        "of them in molecules": len(_in_molecules(known)),
+        "of them aside": len(known.aside),
+        "cytokines": len(cytokines),
+        "receptors": len(known.receptors),
+        "cell types": len(known.cells),
+        "facts": sum(1 for _ in facts(known)),
+        "numbers for simulation": sum(origins.values()),
+        "numbers reported": len(told),
+        "numbers read": origins["read"] + told.count("read"),
+        "sources": len(known.sources),
+    }
+
+
+def _in_molecules(known: Catalogue) -> set[str]:
+    used = {gene for molecule in known.molecules.values() for gene in molecule.subunits}
+    return {symbol for symbol in used if symbol in known.genes and known.genes[symbol].cytokine}
+
+
+def _names(known: Catalogue) -> Iterator[Problem]:
+    cells, genes = [*known.cells], [*known.genes]
+    for place, fact in facts(known):
+        cell = str(getattr(fact, "cell", ""))
+        if cell not in known.cells:
+            yield Problem(place, f"no cell type is called '{cell}'.", nearest(cell, cells))
+        gene = str(getattr(fact, "activates", "") or getattr(fact, "inhibits", ""))
+        if gene and gene not in known.genes:
+            yield Problem(place, f"'{gene}' is no gene of the table.", nearest(gene, genes))
+    for kind, part in (("molecules", "subunits"), ("receptors", "chains")):
+        for key, entry in getattr(known, kind).items():
+            for gene in {*getattr(entry, part)} - {*known.genes} - {*NOT_PROTEINS}:
+                place, rule = f"{key}.{part}", f"'{gene}' is no gene of the table."
+                yield Problem(place, rule, nearest(gene, genes))
+    for key, receptor in known.receptors.items():
+        for ligand in {*receptor.binds} - {*known.molecules} - {*known.complexes}:
+            instead = nearest(ligand, known.molecules)
+            yield Problem(f"{key}.binds", f"no molecule is called '{ligand}'.", instead)
+
+
+def _cited(known: Catalogue) -> Iterator[tuple[str, str]]:
+    for place, fact in facts(known):
+        yield from ((place, key) for key in fact.source)
+    for place, number in known.numbers():
+        if number.source:
+            yield place, number.source
+    for place, report in reports(known):
+        yield place, report.source
+    for kind in ("molecules", "receptors"):
+        for key, entry in getattr(known, kind).items():
+            yield from ((key, source) for source in entry.source)
+    for key, receptor in known.receptors.items():
+        for ligand, binding in receptor.binds.items():
+            yield from ((f"{key}.binds.{ligand}", source) for source in binding.source)
+
+
+def cited(known: Catalogue) -> set[str]:
+    """The keys of all sources on which something stands."""
+    return {key for _, key in _cited(known)}
+
+
+def _sources(known: Catalogue) -> Iterator[Problem]:
+    for place, key in _cited(known):
+        if not key.startswith(UNIPROT) and key not in known.sources:
+            rule = f"'{key}' is not in the bibliography."
+            yield Problem(place, rule, nearest(key, known.sources))
+
+
+def _placed(known: Catalogue) -> Iterator[Problem]:
+    placed = _in_molecules(known) | {*known.aside}
+    for symbol, gene in known.genes.items():
+        if gene.cytokine and symbol not in placed:
+            yield Problem(symbol, "it is in no molecule, and no reason stands under 'aside'.")
+
+
+def _conversions(known: Catalogue) -> Iterator[Problem]:
+    for place, report in reports(known):
+        try:
+            printed = read_printed(report.printed)
+            low = convert(printed.low, printed.unit, report.unit)
+            high = convert(printed.high, printed.unit, report.unit)
+        except UnitError as error:
+            yield Problem(place, str(error))
+            continue
+        if abs((low + high) / 2 / report.value - 1) > ROUNDED:
+            rule = (
+                f"{report.printed} is {(low + high) / 2:.4g} {report.unit}, not {report.value:g}."
+            )
+            yield Problem(place, rule)
+
+
+def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]]:
+    """Pairs of ligand and chain that `least` or more resources list and that the catalogue lacks.
+
+    file: CSV with columns ligand, receptor_subunit, n_resources.
+    """
+    ours = {
+        (gene, chain)
+        for receptor in known.receptors.values()
+        for ligand in receptor.binds
+        for molecule in known.contents(ligand)
+        for gene in known.molecules[molecule].subunits
+        for chain in receptor.chains
+    }
+    with file.open(encoding="utf-8", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if int(row["n_resources"]) >= least]
+    return [
+        {"ligand": row["ligand"], "chain": row["receptor_subunit"], "listed by": row["n_resources"]}
+        for row in rows
+        if (row["ligand"], row["receptor_subunit"]) not in ours
+    ]
