@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from polycrine.catalogue import check
+from polycrine.catalogue import check, questions
 from polycrine.catalogue.entries import Maker, Number, Report
 from polycrine.catalogue.library import catalogue, describe, numbers_of
 from polycrine.errors import InputError, UnitError
@@ -287,3 +287,20 @@ def test_an_antagonist_binds_without_a_signal(antagonist):
     bound = [r.binds[antagonist] for r in catalogue().receptors.values() if antagonist in r.binds]
     assert bound
     assert {binding.effect for binding in bound} == {"none"}
+
+
+def test_popular_statements_are_judged_as_the_entries_say():
+    known = catalogue()
+    verdicts = [statement.verdict for statement in known.statements]
+    assert verdicts.count("wrong") == 3
+    # few interleukins signal through a receptor that is a GPCR or a tyrosine kinase itself
+    classes = {
+        key: {r.receptor_class for r in questions.receptors_of(known, key).values()}
+        for key in questions.group(known, "interleukins")
+    }
+    assert [key for key, found in classes.items() if "chemokine GPCR" in found] == ["CXCL8"]
+    # not only leukocytes make interleukins, and they do not act on leukocytes only
+    for key, cell in (("IL7", "stromal cell"), ("IL33", "epithelial cell")):
+        made = {fact.cell for fact in known.molecules[key].made_by}
+        assert made & known.kinds_of(cell), key
+    assert "hepatocyte" in {fact.cell for fact in known.molecules["IL6"].acts_on}

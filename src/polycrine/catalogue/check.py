@@ -73,6 +73,10 @@ def _names(known: Catalogue) -> Iterator[Problem]:
             for gene in {*getattr(entry, part)} - {*known.genes} - {*NOT_PROTEINS}:
                 place, rule = f"{key}.{part}", f"'{gene}' is no gene of the table."
                 yield Problem(place, rule, nearest(gene, genes))
+    every = {*known.molecules, *known.receptors, *cells}
+    for k, statement in enumerate(known.statements):
+        for name in {*statement.entries} - every:
+            yield Problem(f"statements.{k}", f"nothing is called '{name}'.", nearest(name, every))
     for key, receptor in known.receptors.items():
         for ligand in {*receptor.binds} - {*known.molecules} - {*known.complexes}:
             instead = nearest(ligand, known.molecules)
@@ -87,6 +91,8 @@ def _cited(known: Catalogue) -> Iterator[tuple[str, str]]:
             yield place, number.source
     for place, report in reports(known):
         yield place, report.source
+    for k, statement in enumerate(known.statements):
+        yield from ((f"statements.{k}", source) for source in statement.source)
     for kind in ("molecules", "receptors"):
         for key, entry in getattr(known, kind).items():
             yield from ((key, source) for source in entry.source)

@@ -392,6 +392,16 @@ class Microbe(Record):
     spills: dict[str, Number] = {}
 
 
+class Statement(Record):
+    """What popular texts say, whether it holds, and the entries that carry the truth."""
+
+    says: str
+    verdict: Literal["true", "half true", "wrong"]
+    because: str
+    entries: tuple[str, ...]
+    source: tuple[str, ...]
+
+
 class Family(Record):
     """One file of the catalogue; aside: genes that are counted as cytokines elsewhere, and why not
     here."""

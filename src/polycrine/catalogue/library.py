@@ -23,6 +23,7 @@ from polycrine.catalogue.entries import (
     Receptor,
     Record,
     Source,
+    Statement,
     TissueKind,
 )
 from polycrine.catalogue.yamltext import R, fill, read_document
@@ -49,6 +50,13 @@ class Sources(Record):
     sources: dict[str, Source]
 
 
+class Statements(Record):
+    """What popular texts say of cytokines."""
+
+    about: str = ""
+    statements: tuple[Statement, ...]
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Every kind of entry by its key, with the sources that they cite.
@@ -67,6 +75,7 @@ class Catalogue:
     genes: dict[str, Gene]
     cells: dict[str, Cell]
     aside: dict[str, str]
+    statements: tuple[Statement, ...]
 
     def find(self, name: str) -> str:
         """The key of the molecule that a name means; raises InputError when none or several do.
@@ -218,7 +227,8 @@ def catalogue() -> Catalogue:
 
     sources = filled("sources.yaml", Sources).sources
     names = sorted(file.name for file in data.iterdir() if file.name.endswith(".yaml"))
-    families = {name: filled(name, Family) for name in names if name != "sources.yaml"}
+    others = ("sources.yaml", "statements.yaml")
+    families = {name: filled(name, Family) for name in names if name not in others}
     entries = {
         kind: {
             k: entry for family in families.values() for k, entry in getattr(family, kind).items()
@@ -228,7 +238,10 @@ def catalogue() -> Catalogue:
     aside = {k: why for family in families.values() for k, why in family.aside.items()}
     genes = {gene.symbol: gene for gene in _table(data / "genes.csv", Gene, "aliases")}
     cells = {cell.name: cell for cell in _table(data / "cells.csv", Cell, "parents", "aliases")}
-    return Catalogue(**entries, sources=sources, genes=genes, cells=cells, aside=aside)
+    statements = filled("statements.yaml", Statements).statements
+    return Catalogue(
+        **entries, sources=sources, genes=genes, cells=cells, aside=aside, statements=statements
+    )
 
 
 def _table(file: Traversable, record: type[R], *many: str) -> list[R]:

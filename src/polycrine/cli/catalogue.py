@@ -115,6 +115,20 @@ def sources(as_json: Json = False) -> None:
 
 
 @app.command()
+def statements(as_json: Json = False) -> None:
+    """What popular texts say of cytokines, and whether it holds."""
+    from polycrine.catalogue.library import catalogue
+
+    told = [statement.model_dump(mode="json") for statement in catalogue().statements]
+    if as_json:
+        show(told, as_json)
+        return
+    for statement in catalogue().statements:
+        typer.echo(f"{statement.says}\n  {statement.verdict}: {statement.because}")
+        typer.echo(f"  see {', '.join(statement.entries)}; {', '.join(statement.source)}\n")
+
+
+@app.command()
 def check(
     against: Annotated[
         Path | None,
