@@ -8,6 +8,7 @@ from polycrine.catalogue.entries import Maker, Number, Report
 from polycrine.catalogue.library import catalogue, describe, numbers_of
 from polycrine.errors import InputError, UnitError
 from polycrine.model.programs import load_cascade, load_program, program_names
+from polycrine.network.reach import reach
 
 PROGRAMS = program_names()
 
@@ -304,3 +305,14 @@ def test_popular_statements_are_judged_as_the_entries_say():
         made = {fact.cell for fact in known.molecules[key].made_by}
         assert made & known.kinds_of(cell), key
     assert "hepatocyte" in {fact.cell for fact in known.molecules["IL6"].acts_on}
+
+
+def test_many_receivers_shorten_the_reach_and_healthy_blood_is_not_heard():
+    rows = {row["what"]: row for row in reach(catalogue(), "IL-6")}
+    few, many = (
+        float(rows[f"length among {who} receivers"]["value"].split()[0]) for who in ("few", "many")
+    )
+    assert few / many == pytest.approx(10, rel=0.01)  # a hundred times the cells
+    assert float(rows["IL6R occupied in blood"]["value"].split()[0]) < 1
+    with pytest.raises(InputError, match="mass is unknown"):
+        reach(catalogue(), "IL-21")

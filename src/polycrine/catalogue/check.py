@@ -93,6 +93,8 @@ def _cited(known: Catalogue) -> Iterator[tuple[str, str]]:
         yield place, report.source
     for k, statement in enumerate(known.statements):
         yield from ((f"statements.{k}", source) for source in statement.source)
+    for (ligand, chain), pair in known.exceptions.items():
+        yield from ((f"exceptions.{ligand}-{chain}", source) for source in pair.source)
     for kind in ("molecules", "receptors"):
         for key, entry in getattr(known, kind).items():
             yield from ((key, source) for source in entry.source)
@@ -137,7 +139,8 @@ def _conversions(known: Catalogue) -> Iterator[Problem]:
 
 
 def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]]:
-    """Pairs of ligand and chain that `least` or more resources list and that the catalogue lacks.
+    """Pairs of ligand and chain that `least` or more resources list, and that are neither here nor
+    an exception with its reason.
 
     file: CSV with columns ligand, receptor_subunit, n_resources.
     """
@@ -154,5 +157,5 @@ def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]
     return [
         {"ligand": row["ligand"], "chain": row["receptor_subunit"], "listed by": row["n_resources"]}
         for row in rows
-        if (row["ligand"], row["receptor_subunit"]) not in ours
+        if (row["ligand"], row["receptor_subunit"]) not in ours | {*known.exceptions}
     ]

@@ -402,6 +402,16 @@ class Statement(Record):
     source: tuple[str, ...]
 
 
+class Pair(Record):
+    """A ligand and a chain that other lists pair, and why they stand in no receptor here; without a
+    source the reason is our judgement."""
+
+    ligand: str
+    chain: str
+    reason: str
+    source: tuple[str, ...] = ()
+
+
 class Family(Record):
     """One file of the catalogue; aside: genes that are counted as cytokines elsewhere, and why not
     here."""

@@ -20,6 +20,7 @@ from polycrine.catalogue.entries import (
     Microbe,
     Molecule,
     Number,
+    Pair,
     Receptor,
     Record,
     Source,
@@ -62,7 +63,8 @@ class Catalogue:
     """Every kind of entry by its key, with the sources that they cite.
 
     genes: by symbol, all that subunits, chains and effects name; cells: by name; aside: genes that
-    other lists count as cytokines, and why they are none here.
+    other lists count as cytokines, and why they are none here; exceptions: pairs of ligand and
+    chain that other lists have and this one not.
     """
 
     molecules: dict[str, Molecule]
@@ -76,6 +78,7 @@ class Catalogue:
     cells: dict[str, Cell]
     aside: dict[str, str]
     statements: tuple[Statement, ...]
+    exceptions: dict[tuple[str, str], Pair]
 
     def find(self, name: str) -> str:
         """The key of the molecule that a name means; raises InputError when none or several do.
@@ -239,8 +242,15 @@ def catalogue() -> Catalogue:
     genes = {gene.symbol: gene for gene in _table(data / "genes.csv", Gene, "aliases")}
     cells = {cell.name: cell for cell in _table(data / "cells.csv", Cell, "parents", "aliases")}
     statements = filled("statements.yaml", Statements).statements
+    exceptions = {(p.ligand, p.chain): p for p in _table(data / "exceptions.csv", Pair, "source")}
     return Catalogue(
-        **entries, sources=sources, genes=genes, cells=cells, aside=aside, statements=statements
+        **entries,
+        sources=sources,
+        genes=genes,
+        cells=cells,
+        aside=aside,
+        statements=statements,
+        exceptions=exceptions,
     )
 
 

@@ -75,6 +75,15 @@ def path(
 
 
 @app.command()
+def reach(name: Name, as_json: Json = False) -> None:
+    """How far it gets in tissue, and whether blood carries enough of it to be heard."""
+    from polycrine.catalogue.library import catalogue
+    from polycrine.network.reach import reach as reach_of
+
+    show(reach_of(catalogue(), name), as_json)
+
+
+@app.command()
 def compare(first: Group, second: Group, as_json: Json = False) -> None:
     """What two groups of cytokines share, and how they differ."""
     from polycrine.catalogue import library, questions
