@@ -1,10 +1,12 @@
 import dataclasses
 import re
 
+import pandas as pd
 import pytest
 
 from polycrine.catalogue import check, questions
 from polycrine.catalogue.entries import Maker, Number, Report
+from polycrine.catalogue.export import write_csv, write_gml
 from polycrine.catalogue.library import catalogue, describe, numbers_of
 from polycrine.errors import InputError, UnitError
 from polycrine.model.programs import load_cascade, load_program, program_names
@@ -316,3 +318,20 @@ def test_many_receivers_shorten_the_reach_and_healthy_blood_is_not_heard():
     assert float(rows["IL6R occupied in blood"]["value"].split()[0]) < 1
     with pytest.raises(InputError, match="mass is unknown"):
         reach(catalogue(), "IL-21")
+
+
+def test_what_is_exported_is_what_is_there(tmp_path):
+    known = catalogue()
+    files = {file.stem: file for file in write_csv(known, tmp_path / "out")}
+    lengths = {name: len(pd.read_csv(file)) for name, file in files.items()}
+    held = check.counts(known)
+    assert lengths["molecules"] == len(known.molecules)
+    assert lengths["receptors"] == held["receptors"]
+    assert lengths["facts"] == held["facts"]
+    assert lengths["numbers"] == held["numbers reported"]
+    write_gml(known, tmp_path / "graph.gml")
+    text = (tmp_path / "graph.gml").read_text("utf-8")
+    assert text.count("node [") > held["cytokines"]
+    labels = re.findall(r'node \[ id (\d+) label "([^"]+)" \]', text)
+    at = {label: k for k, label in labels}
+    assert f'source {at["IL10"]} target {at["IL10R (receptor)"]} label "binds"' in text

@@ -33,7 +33,7 @@ def makers(known: Catalogue, cell: str) -> list[Row]:
     """What a cell type, or a kind of it, makes, and on what stimulus."""
     kinds = known.kinds_of(known.find_cell(cell))
     return [
-        {"cytokine": key, "cell": fact.cell, "on": fact.on, **_backing(fact)}
+        {"cytokine": key, "cell": fact.cell, "on": fact.on, **backing(fact)}
         for key, molecule in known.molecules.items()
         for fact in molecule.made_by
         if fact.cell in kinds
@@ -44,14 +44,15 @@ def hearers(known: Catalogue, cell: str) -> list[Row]:
     """What acts on a cell type, or on a kind of it, and what that does."""
     kinds = known.kinds_of(known.find_cell(cell))
     return [
-        {"cytokine": key, "cell": fact.cell, "what": what, **_backing(fact)}
+        {"cytokine": key, "cell": fact.cell, "what": what, **backing(fact)}
         for key, molecule in known.molecules.items()
-        for fact, what in _actions(molecule)
+        for fact, what in actions(molecule)
         if fact.cell in kinds
     ]
 
 
-def _actions(molecule: Molecule) -> Iterator[tuple[Any, str]]:
+def actions(molecule: Molecule) -> Iterator[tuple[Any, str]]:
+    """Every target, effect and gene of a molecule with what is said of it in words."""
     for target in molecule.acts_on:
         yield target, target.when
     for effect in molecule.effects:
@@ -67,7 +68,8 @@ def _said(effect: Effect) -> str:
     return f"{verb} {effect.raises or effect.lowers}{when}"
 
 
-def _backing(fact: Fact) -> Row:
+def backing(fact: Fact) -> Row:
+    """Where a fact comes from."""
     return {"origin": fact.origin, "source": ", ".join(fact.source) or fact.why}
 
 
@@ -99,12 +101,12 @@ def path(known: Catalogue, name: str, cell: str = "") -> list[Row]:
             for step, (what, sign) in steps.items()
             if what
         ]
-    for fact, what in _actions(known.molecules[key]):
+    for fact, what in actions(known.molecules[key]):
         verb, _, target = what.partition(" ")
         if fact.cell in kinds and verb in SIGNS:
             step = "gene" if verb in ("activates", "inhibits") else "effect"
             row = {"step": step, "what": target, "sign": SIGNS[verb], "in": fact.cell}
-            rows.append({**row, "source": _backing(fact)["source"]})
+            rows.append({**row, "source": backing(fact)["source"]})
     return rows
 
 
@@ -112,7 +114,7 @@ def pleiotropy(known: Catalogue) -> list[Row]:
     """How many cell types make each cytokine, and on how many it acts in how many ways."""
     rows = []
     for key, molecule in _cytokines(known).items():
-        targets = {fact.cell for fact, _ in _actions(molecule)}
+        targets = {fact.cell for fact, _ in actions(molecule)}
         if molecule.made_by or targets:
             made = {fact.cell for fact in molecule.made_by}
             effects = len(molecule.effects) + len(molecule.genes)
@@ -134,7 +136,7 @@ def redundancy(known: Catalogue) -> list[Row]:
         shared[key] = {
             "chains": {chain for r in signals for chain in r.chains},
             "factors": {factor for r in signals for factor in r.factors},
-            "effects": {f"{what} in {fact.cell}" for fact, what in _actions(molecule) if what},
+            "effects": {f"{what} in {fact.cell}" for fact, what in actions(molecule) if what},
         }
     rows = []
     for a, b in combinations(shared, 2):
@@ -196,7 +198,7 @@ def _makers(known: Catalogue, some: dict[str, Molecule]) -> str:
 
 
 def _targets(known: Catalogue, some: dict[str, Molecule]) -> str:
-    return _sides(known, [{fact.cell for fact, _ in _actions(m)} for m in some.values()])
+    return _sides(known, [{fact.cell for fact, _ in actions(m)} for m in some.values()])
 
 
 def _leaderless(known: Catalogue, some: dict[str, Molecule]) -> str:
@@ -242,7 +244,7 @@ def sources(known: Catalogue) -> list[Row]:
     """Every source with how many numbers and facts stand on it, the most used first."""
     used = Counter(number.source for _, number in known.numbers() if number.source)
     for molecule in known.molecules.values():
-        used.update(key for fact, _ in _actions(molecule) for key in fact.source)
+        used.update(key for fact, _ in actions(molecule) for key in fact.source)
         used.update(key for fact in molecule.made_by for key in fact.source)
         used.update(molecule.source)
     for receptor in known.receptors.values():

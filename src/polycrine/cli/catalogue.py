@@ -124,6 +124,20 @@ def sources(as_json: Json = False) -> None:
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder for the files; it is made.")],
+) -> None:
+    """Write everything as CSV tables, and as a graph in GML."""
+    from polycrine.catalogue import library
+    from polycrine.catalogue.export import write_csv, write_gml
+
+    files = write_csv(library.catalogue(), folder)
+    write_gml(library.catalogue(), folder / "graph.gml")
+    for file in (*files, folder / "graph.gml"):
+        typer.echo(file)
+
+
+@app.command()
 def statements(as_json: Json = False) -> None:
     """What popular texts say of cytokines, and whether it holds."""
     from polycrine.catalogue.library import catalogue
