@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,13 @@ from PIL import Image
 
 import polycrine as pc
 from polycrine.catalogue.library import catalogue
+from polycrine.catalogue.questions import group
 from polycrine.errors import InputError
 from polycrine.model.yamlfile import write_model
 from polycrine.report.findings import leading, plain, populations, read_findings
 from polycrine.report.page import write_report
 from polycrine.report.signals import niches, routes
+from polycrine.report.site import write_site
 from polycrine.report.tissue import caption, draw_times, read_view
 from polycrine.scenarios.library import measured
 
@@ -303,3 +306,17 @@ def test_no_more_than_nine_analytes_are_drawn_and_key_ones_stay(arms):
     assert {*leading(levels, most=2).analyte} < {"TNF", "IL1B", "IL1RN", "IL6", "CXCL8", "IL10"}
     assert leading(levels, most=2).analyte.nunique() == 2
     assert leading(levels).analyte.nunique() <= 9
+
+
+def test_every_cytokine_has_a_page_with_its_drawing(tmp_path):
+    known = catalogue()
+    index = write_site(known, tmp_path)
+    cytokines = group(known, "cytokines")
+    linked = set(re.findall(r'href="([^":/]+\.html)"', index.read_text("utf-8")))
+    assert len(linked) == len(cytokines)
+    for name in linked:
+        page = (tmp_path / name).read_text("utf-8")
+        ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
+    page = (tmp_path / "IL10.html").read_text("utf-8")
+    for words in ("IL10RA", "STAT3", "monocyte", "HGNC:5962"):
+        assert words in page, words

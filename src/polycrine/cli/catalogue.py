@@ -138,6 +138,15 @@ def export(
 
 
 @app.command()
+def site(folder: Annotated[Path, typer.Argument(help="Folder for the pages; it is made.")]) -> None:
+    """Render static pages, one a cytokine, each with a drawing."""
+    from polycrine.catalogue.library import catalogue
+    from polycrine.report.site import write_site
+
+    typer.echo(write_site(catalogue(), folder))
+
+
+@app.command()
 def statements(as_json: Json = False) -> None:
     """What popular texts say of cytokines, and whether it holds."""
     from polycrine.catalogue.library import catalogue
