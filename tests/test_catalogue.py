@@ -70,21 +70,29 @@ def test_nothing_in_the_catalogue_is_wrong():
     assert check.problems(catalogue()) == []
 
 
-def test_a_wrong_entry_is_told_with_its_place():
+def test_a_wrong_name_is_told_with_its_place_and_the_nearest():
     known = catalogue()
     maker = Maker(cell="macrofage", source=("nobody-1999",))
-    report = Report(
-        quantity="Kd", value=7.0, printed="6 nM", source="grell-1998", context="human cells"
-    )
-    tnf = known.molecules["TNF"].model_copy(update={"made_by": (maker,), "reported": (report,)})
+    tnf = known.molecules["TNF"].model_copy(update={"made_by": (maker,)})
+    wrong = dataclasses.replace(known, molecules=known.molecules | {"TNF": tnf})
+    (problem,) = check.problems(wrong)
+    assert problem.place == "TNF.made_by.0"
+    assert "no cell type is called 'macrofage'" in problem.rule
+    assert "macrophage" in problem.instead
+
+
+def test_a_wrong_number_an_unknown_source_and_a_gene_without_a_place_are_told():
+    known = catalogue()
+    report = Report(quantity="Kd", value=7.0, printed="6 nM", source="nobody-1999")
+    tnf = known.molecules["TNF"].model_copy(update={"reported": (report,)})
     genes = {"CXCL99": known.genes["TNF"].model_copy(update={"symbol": "CXCL99"})}
     wrong = dataclasses.replace(
         known, molecules=known.molecules | {"TNF": tnf}, genes=known.genes | genes
     )
-    told = {problem.place: problem.rule for problem in check.problems(wrong)}
-    assert "no cell type is called 'macrofage'" in told["TNF.made_by.0"] or told
-    assert told["TNF.reported.0"] == "6 nM is 6000 pM, not 7."
-    assert "in no molecule" in told["CXCL99"]
+    told = [(problem.place, problem.rule) for problem in check.problems(wrong)]
+    assert ("TNF.reported.0", "6 nM is 6000 pM, not 7.") in told
+    assert ("TNF.reported.0", "'nobody-1999' is not in the bibliography.") in told
+    assert any(place == "CXCL99" and "in no molecule" in rule for place, rule in told)
 
 
 def test_the_catalogue_is_as_large_as_it_says():

@@ -17,7 +17,10 @@ NOT_PROTEINS = ("LPS", "ATP", "cortisol")
 
 def problems(known: Catalogue) -> list[Problem]:
     """Everything that is wrong in the catalogue, each with its place."""
-    return [*_names(known), *_sources(known), *_placed(known), *_conversions(known)]
+    named = [*_names(known)]
+    if named:  # what follows looks names up
+        return named
+    return [*_sources(known), *_placed(known), *_excepted(known), *_conversions(known)]
 
 
 def facts(known: Catalogue) -> Iterator[tuple[str, Fact]]:
@@ -83,6 +86,12 @@ def _names(known: Catalogue) -> Iterator[Problem]:
             yield Problem(f"{key}.binds", f"no molecule is called '{ligand}'.", instead)
 
 
+def _excepted(known: Catalogue) -> Iterator[Problem]:
+    for ligand, chain in {*known.exceptions} & pairs(known):
+        rule = "it is an exception, and a receptor has it all the same."
+        yield Problem(f"exceptions.{ligand}-{chain}", rule)
+
+
 def _cited(known: Catalogue) -> Iterator[tuple[str, str]]:
     for place, fact in facts(known):
         yield from ((place, key) for key in fact.source)
@@ -138,13 +147,9 @@ def _conversions(known: Catalogue) -> Iterator[Problem]:
             yield Problem(place, rule)
 
 
-def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]]:
-    """Pairs of ligand and chain that `least` or more resources list, and that are neither here nor
-    an exception with its reason.
-
-    file: CSV with columns ligand, receptor_subunit, n_resources.
-    """
-    ours = {
+def pairs(known: Catalogue) -> set[tuple[str, str]]:
+    """Every gene of a ligand with every chain of the receptors that bind it."""
+    return {
         (gene, chain)
         for receptor in known.receptors.values()
         for ligand in receptor.binds
@@ -152,10 +157,19 @@ def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]
         for gene in known.molecules[molecule].subunits
         for chain in receptor.chains
     }
+
+
+def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]]:
+    """Pairs of ligand and chain that `least` or more resources list, and that are neither here nor
+    an exception with its reason.
+
+    file: CSV with columns ligand, receptor_subunit, n_resources.
+    """
+    ours = pairs(known) | {*known.exceptions}
     with file.open(encoding="utf-8", newline="") as table:
         rows = [row for row in csv.DictReader(table) if int(row["n_resources"]) >= least]
     return [
         {"ligand": row["ligand"], "chain": row["receptor_subunit"], "listed by": row["n_resources"]}
         for row in rows
-        if (row["ligand"], row["receptor_subunit"]) not in ours | {*known.exceptions}
+        if (row["ligand"], row["receptor_subunit"]) not in ours
     ]
