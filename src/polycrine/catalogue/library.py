@@ -177,7 +177,8 @@ class Catalogue:
 
 
 def describe(known: Catalogue, key: str) -> dict[str, Any]:
-    """What is known of a molecule: its record, and rows of its own and its bindings' numbers."""
+    """What is known of a molecule: its record, its cells and receptors, what is reported of it, and
+    rows of the numbers that a simulation takes."""
     rows = []
     for path, number in known.numbers():
         if key in path.split(".")[0].split(":") or f".binds.{key}." in path:
@@ -189,7 +190,15 @@ def describe(known: Catalogue, key: str) -> dict[str, Any]:
     molecule = known.molecules[key]
     genes = [known.genes[symbol] for symbol in molecule.subunits if symbol in known.genes]
     ids = {"hgnc": [gene.hgnc for gene in genes], "uniprot": [gene.uniprot for gene in genes]}
-    return {"key": key, **molecule.model_dump(include=fields), **ids, "numbers": rows}
+    cells = [target.cell for target in molecule.acts_on]
+    cells += [effect.cell for effect in molecule.effects]
+    told = {
+        "made_by": list(dict.fromkeys(fact.cell for fact in molecule.made_by)),
+        "acts_on": list(dict.fromkeys(cells)),
+        "receptors": [k for k, r in known.receptors.items() if key in r.binds],
+        "reported": [{**r.model_dump(), "unit": r.unit} for r in molecule.reported],
+    }
+    return {"key": key, **molecule.model_dump(include=fields), **ids, **told, "numbers": rows}
 
 
 def _spelt(name: str) -> str:

@@ -35,7 +35,11 @@ def molecule(name: Name, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
+    for part in ("made_by", "acts_on", "receptors"):
+        typer.echo(f"{part.replace('_', ' ')}: {', '.join(facts[part]) or 'unknown'}")
     show(facts["numbers"])
+    columns = ("quantity", "of", "value", "unit", "printed", "source")
+    show([{column: report[column] for column in columns} for report in facts["reported"]])
 
 
 @app.command()
