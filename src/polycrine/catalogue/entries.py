@@ -253,7 +253,10 @@ class Cell(Record):
 
 
 class Molecule(Record):
-    """A cytokine, soluble receptor, hormone, bacterial product or drug that travels in fluid."""
+    """A cytokine, soluble receptor, hormone, bacterial product or drug that travels in fluid.
+
+    searched: by quantity, what was searched without finding a number.
+    """
 
     kind: Literal[
         "cytokine",
@@ -279,6 +282,7 @@ class Molecule(Record):
     effects: tuple[Effect, ...] = ()
     genes: tuple[GeneEffect, ...] = ()
     reported: tuple[Report, ...] = ()
+    searched: dict[str, str] = {}
     mass: Number = UNKNOWN
     activity: Number | None = None
     clearance: Number = UNKNOWN

@@ -232,12 +232,16 @@ def _counted(found: list[str]) -> str:
 
 
 def unknowns(known: Catalogue) -> list[Row]:
-    """Every number that is needed to simulate and that nobody was seen to have measured."""
-    return [
-        {"number": where, "searched": number.why}
+    """Every number that is needed to simulate and that nobody was seen to have measured, and what
+    was searched in vain."""
+    rows = [
+        {"what": where, "searched": number.why}
         for where, number in known.numbers()
         if number.value == "unknown"
     ]
+    for key, molecule in known.molecules.items():
+        rows += [{"what": f"{key}: {what}", "searched": s} for what, s in molecule.searched.items()]
+    return rows
 
 
 def sources(known: Catalogue) -> list[Row]:
