@@ -8,6 +8,7 @@ from polycrine.catalogue import check, questions
 from polycrine.catalogue.entries import Maker, Number, Report
 from polycrine.catalogue.export import write_csv, write_gml
 from polycrine.catalogue.library import catalogue, describe, numbers_of
+from polycrine.catalogue.printed import read_printed
 from polycrine.errors import InputError, UnitError
 from polycrine.model.programs import load_cascade, load_program, program_names
 from polycrine.network.reach import reach
@@ -63,7 +64,7 @@ def test_a_program_hears_only_what_there_is(name):
 
 def test_every_source_is_cited():
     used = {number.source for _, number in every_number()}
-    assert set(catalogue().sources) <= used | check.cited(catalogue())
+    assert set(catalogue().sources) <= used | {key for _, key in check.citations(catalogue())}
 
 
 def test_nothing_in_the_catalogue_is_wrong():
@@ -343,3 +344,29 @@ def test_what_is_exported_is_what_is_there(tmp_path):
     labels = re.findall(r'node \[ id (\d+) label "([^"]+)" \]', text)
     at = {label: k for k, label in labels}
     assert f'source {at["IL10"]} target {at["IL10R (receptor)"]} label "binds"' in text
+
+
+PRINTED = {
+    "17 nM": (17, 17, "nM"),
+    "~20 to 90 pmol/L": (20, 90, "pM"),
+    "2.3 ± 0.1 nM": (2.3, 2.3, "nM"),
+    "1.9 ± 0.2 x 10-9 M": (1.9e-9, 1.9e-9, "M"),
+    "4 X 10(-10) M": (4e-10, 4e-10, "M"),
+    "1.47 (0.71–3.53) pg/ml": (1.47, 1.47, "pg/mL"),
+    "2,000-2,500 sites per cell": (2000, 2500, "molecules"),
+    "1.11 ± 0.25 hours": (1.11, 1.11, "h"),
+    "1.17 ± 0.29 mL/minute/kg": (1.17, 1.17, "mL/min/kg"),
+}
+
+
+@pytest.mark.parametrize(("text", "meant"), PRINTED.items())
+def test_a_printed_number_is_read_with_its_unit(text, meant):
+    printed = read_printed(text)
+    assert (printed.low, printed.high) == pytest.approx(meant[:2])
+    assert printed.unit == meant[2]
+
+
+@pytest.mark.parametrize("text", ["< 3 nM", "> 100 μM", "less than 0.5 h", "high affinity", "8 U"])
+def test_a_bound_or_a_word_is_no_printed_number(text):
+    with pytest.raises(UnitError):
+        read_printed(text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polycrine.catalogue.entries import Fact, Report
-from polycrine.catalogue.library import UNIPROT, Catalogue
+from polycrine.catalogue.library import CYTOKINES, UNIPROT, Catalogue
 from polycrine.catalogue.printed import read_printed
 from polycrine.errors import Problem, UnitError, nearest
 from polycrine.units import convert
@@ -41,7 +41,7 @@ def counts(known: Catalogue) -> dict[str, int]:
     """What the catalogue holds, counted."""
     origins = Counter(number.origin for _, number in known.numbers() if number.value != "unknown")
     told = [report.origin for _, report in reports(known)]
-    cytokines = [m for m in known.molecules.values() if m.kind in ("cytokine", "antagonist")]
+    cytokines = [m for m in known.molecules.values() if m.kind in CYTOKINES]
     return {
         "genes counted as cytokines": sum(gene.cytokine for gene in known.genes.values()),
         "of them in molecules": len(_in_molecules(known)),
@@ -92,7 +92,8 @@ def _excepted(known: Catalogue) -> Iterator[Problem]:
         yield Problem(f"exceptions.{ligand}-{chain}", rule)
 
 
-def _cited(known: Catalogue) -> Iterator[tuple[str, str]]:
+def citations(known: Catalogue) -> Iterator[tuple[str, str]]:
+    """Every place that cites a source, with the key of the source."""
     for place, fact in facts(known):
         yield from ((place, key) for key in fact.source)
     for place, number in known.numbers():
@@ -112,13 +113,8 @@ def _cited(known: Catalogue) -> Iterator[tuple[str, str]]:
             yield from ((f"{key}.binds.{ligand}", source) for source in binding.source)
 
 
-def cited(known: Catalogue) -> set[str]:
-    """The keys of all sources on which something stands."""
-    return {key for _, key in _cited(known)}
-
-
 def _sources(known: Catalogue) -> Iterator[Problem]:
-    for place, key in _cited(known):
+    for place, key in citations(known):
         if not key.startswith(UNIPROT) and key not in known.sources:
             rule = f"'{key}' is not in the bibliography."
             yield Problem(place, rule, nearest(key, known.sources))

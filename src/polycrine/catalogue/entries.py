@@ -82,6 +82,7 @@ UNKNOWN = Number(value="unknown")
 UNITS = {
     "Kd": "pM",
     "EC50": "pM",
+    "IC50": "pM",
     "kon": "/M/s",
     "koff": "/min",
     "half-life": "min",
@@ -102,6 +103,7 @@ class Report(Record):
     quantity: Literal[
         "Kd",
         "EC50",
+        "IC50",
         "kon",
         "koff",
         "half-life",
@@ -132,11 +134,16 @@ Label = Literal["pro", "anti", "dual"]
 
 class Fact(Record):
     """A statement with the sources behind it; `uniprot:P05231` is a source without an entry of its
-    own. An assumed fact says why."""
+    own.
+
+    origin: `read` in a paper, mostly its abstract, or a protein's entry; `second-hand`, in a text
+    that retells it, such as a vendor's page; an `assumed` one says why. species: where not human.
+    """
 
     source: tuple[str, ...] = ()
     origin: Evidence = "read"
     why: str = ""
+    species: str = ""
 
     @field_validator("source", mode="before")
     @classmethod

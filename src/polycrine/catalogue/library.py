@@ -43,6 +43,7 @@ GREEK = {
     "ω": "omega",
 }
 UNIPROT = "uniprot:"
+CYTOKINES = ("cytokine", "antagonist")  # kinds of molecule
 
 
 class Sources(Record):

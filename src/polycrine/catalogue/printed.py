@@ -10,8 +10,8 @@ NUMBER = rf"(?:(\d[\d,]*\.?\d*|\.\d+)(?:\s*[xX×]\s*{POWER})?)"
 SPREAD = rf"(?:\s*(?:±|\+\s*/?\s*-)\s*{NUMBER})?"
 SPAN = rf"(?:\s*(?:to|and|-|~)\s*~?{NUMBER}{SPREAD})?"
 RANGE = rf"(?:\s*[\[(](?:range )?{NUMBER}\s*(?:to|-)\s*{NUMBER}[\])])?"
-BOUND = r"(?:about|around|approximately|less than|greater than|up to|[~<>≤≥≈=\s])*"
-PRINTED = re.compile(rf"{BOUND}{NUMBER}{SPREAD}{SPAN}{RANGE}\s*(.*)", re.IGNORECASE)
+ABOUT = r"(?:about|around|approximately|[~≈=\s])*"
+PRINTED = re.compile(rf"{ABOUT}{NUMBER}{SPREAD}{SPAN}{RANGE}\s*(.*)", re.IGNORECASE)
 SAME = {"−": "-", "–": "-", "—": "-", "‐": "-", "∼": "~", "µ": "u", "μ": "u", "\u00a0": " "}  # noqa: RUF001
 MOLAR = r"(p|n|u|m|mu|pico|nano|micro)?(?:M|molar|mol ?(?:/ ?[lL](?:iter)?|[lL]-1))"
 PREFIX = {"mu": "u", "pico": "p", "nano": "n", "micro": "u"}
@@ -49,7 +49,8 @@ class Printed(NamedTuple):
 
 
 def read_printed(text: str) -> Printed:
-    """What a source prints, with its unit as we write it; raises UnitError where it is unclear."""
+    """What a source prints, with its unit as we write it; raises UnitError where it is unclear, and
+    for a bound (`< 3 nM`), which is no value."""
     for odd, plain in SAME.items():
         text = text.replace(odd, plain)
     found = PRINTED.fullmatch(text.strip())

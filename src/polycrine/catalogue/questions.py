@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
+from polycrine.catalogue.check import citations
 from polycrine.catalogue.entries import Effect, Fact, Molecule, Receptor
-from polycrine.catalogue.library import Catalogue, normal
+from polycrine.catalogue.library import CYTOKINES, Catalogue, normal
 from polycrine.errors import nearest, wrong
 
 Row = dict[str, Any]
 SIGNS = {"raises": "+", "lowers": "-", "activates": "+", "inhibits": "-"}
-CYTOKINES = ("cytokine", "antagonist")
 
 
 def search(known: Catalogue, text: str) -> list[Row]:
@@ -69,8 +69,12 @@ def _said(effect: Effect) -> str:
 
 
 def backing(fact: Fact) -> Row:
-    """Where a fact comes from."""
-    return {"origin": fact.origin, "source": ", ".join(fact.source) or fact.why}
+    """Where a fact comes from, and of which species where that is not man."""
+    return {
+        "species": fact.species,
+        "origin": fact.origin,
+        "source": ", ".join(fact.source) or fact.why,
+    }
 
 
 def receptors_of(known: Catalogue, molecule: str) -> dict[str, Receptor]:
@@ -105,7 +109,8 @@ def path(known: Catalogue, name: str, cell: str = "") -> list[Row]:
         verb, _, target = what.partition(" ")
         if fact.cell in kinds and verb in SIGNS:
             step = "gene" if verb in ("activates", "inhibits") else "effect"
-            row = {"step": step, "what": target, "sign": SIGNS[verb], "in": fact.cell}
+            where = f"{fact.cell} ({fact.species})" if fact.species else fact.cell
+            row = {"step": step, "what": target, "sign": SIGNS[verb], "in": where}
             rows.append({**row, "source": backing(fact)["source"]})
     return rows
 
@@ -246,14 +251,7 @@ def unknowns(known: Catalogue) -> list[Row]:
 
 def sources(known: Catalogue) -> list[Row]:
     """Every source with how many numbers and facts stand on it, the most used first."""
-    used = Counter(number.source for _, number in known.numbers() if number.source)
-    for molecule in known.molecules.values():
-        used.update(key for fact, _ in actions(molecule) for key in fact.source)
-        used.update(key for fact in molecule.made_by for key in fact.source)
-        used.update(molecule.source)
-    for receptor in known.receptors.values():
-        used.update(receptor.source)
-        used.update(key for binding in receptor.binds.values() for key in binding.source)
+    used = Counter(key for _, key in citations(known))
     rows = []
     for key, count in sorted(used.items(), key=lambda pair: (-pair[1], pair[0])):
         found = known.cited(key)

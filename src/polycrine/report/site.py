@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polycrine.catalogue.entries import Receptor
 from polycrine.catalogue.library import Catalogue
-from polycrine.catalogue.questions import actions, backing, group, receptors_of
+from polycrine.catalogue.questions import actions, group, receptors_of
 
 HERE = Path(__file__).parent
 WIDTH, ROW, SIDE, MOST, CITED = 960, 26, 210, 12, 48
@@ -25,7 +25,7 @@ def write_site(known: Catalogue, folder: Path) -> Path:
     for key in group(known, "cytokines"):
         title = known.molecules[key].name
         page = PAGE.format(title=escape(title), style=style, body=_body(known, key))
-        (folder / f"{_file(key)}").write_text(page, "utf-8")
+        (folder / _file(key)).write_text(page, "utf-8")
     index = folder / "index.html"
     index.write_text(PAGE.format(title="Cytokines", style=style, body=_index(known)), "utf-8")
     return index
@@ -62,11 +62,13 @@ def _body(known: Catalogue, key: str) -> str:
         f"<p>{escape(ids)}. Also: {escape(', '.join(molecule.aliases)) or '–'}.</p>",
         f"<figure>{draw(known, key)}</figure>",
     ]
-    made = [(f.cell, f.on, f.origin, _cites(known, f.source)) for f in molecule.made_by]
-    bits += _table("Made by", ("cell", "on", "origin", "source"), made)
-    acts = [(f.cell, what, backing(f)["origin"], _cites(known, f.source))
-            for f, what in actions(molecule)]  # fmt: skip
-    bits += _table("Acts on", ("cell", "what", "origin", "source"), acts)
+    columns = ("cell", "what", "species", "origin", "source")
+    for title, told in (
+        ("Made by", [(fact, fact.on) for fact in molecule.made_by]),
+        ("Acts on", list(actions(molecule))),
+    ):
+        facts = [(f.cell, what, f.species, f.origin, _cites(known, f.source)) for f, what in told]
+        bits += _table(title, columns, facts)
     rows = [
         (k, " + ".join(r.chains), r.receptor_class, r.kind, _cites(known, r.source))
         for k, r in receptors_of(known, key).items()
@@ -96,7 +98,8 @@ def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> l
 def _cites(known: Catalogue, keys: tuple[str, ...]) -> str:
     found = [(known.cited(key), key) for key in keys]
     return ", ".join(
-        f'<a href="{escape(s.link)}" title="{escape(s.cite)}">{escape(key)}</a>' for s, key in found
+        f'<a href="{escape(s.link)}" title="{escape(key)}">{escape(_short(s.cite))}</a>'
+        for s, key in found
     )
 
 
@@ -154,8 +157,7 @@ def _receptor(x: float, name: str, receptor: Receptor, colour: str) -> list[str]
             f"<title>{escape(chain)}</title></rect>"
         )
     chains = list(dict.fromkeys(receptor.chains))
-    told = [*(f"{chain}" for chain in chains), ", ".join(receptor.kinases[:3])]
-    told += [", ".join(receptor.factors[:3])]
+    told = [*chains, ", ".join(receptor.kinases[:3]), ", ".join(receptor.factors[:3])]
     for k, words in enumerate(filter(None, told)):
         parts.append(_text(x, 208 + 14 * k, words[:24], size=9))
     return parts
