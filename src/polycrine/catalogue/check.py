@@ -7,9 +7,8 @@ from pathlib import Path
 
 from polycrine.catalogue.entries import Fact, Report
 from polycrine.catalogue.library import CYTOKINES, UNIPROT, Catalogue
-from polycrine.catalogue.printed import read_printed
+from polycrine.catalogue.printed import converted
 from polycrine.errors import Problem, UnitError, nearest
-from polycrine.units import convert
 
 ROUNDED = 0.01  # by how much a converted value may differ from what is printed
 NOT_PROTEINS = ("LPS", "ATP", "cortisol")
@@ -130,9 +129,7 @@ def _placed(known: Catalogue) -> Iterator[Problem]:
 def _conversions(known: Catalogue) -> Iterator[Problem]:
     for place, report in reports(known):
         try:
-            printed = read_printed(report.printed)
-            low = convert(printed.low, printed.unit, report.unit)
-            high = convert(printed.high, printed.unit, report.unit)
+            low, high = converted(report)
         except UnitError as error:
             yield Problem(place, str(error))
             continue

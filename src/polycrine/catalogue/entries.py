@@ -88,16 +88,20 @@ UNITS = {
     "half-life": "min",
     "clearance": "mL/min",
     "clearance per weight": "mL/min/kg",
-    "healthy plasma": "pg/mL",
+    "healthy level": "pg/mL",
     "receptors per cell": "molecules",
+    "internalisation": "min",
+    "secretion": "fg/cell/h",
 }
 
 
 class Report(Record):
     """What one source says of a quantity of a molecule, in the unit that `UNITS` has for it.
 
-    of: the receptor, cell or preparation; printed: value and unit as the source prints them;
+    of: the receptor, cell, fluid or preparation; printed: value and unit as the source prints them;
     where: in the source; where a span is printed, value is the middle of low and high.
+    internalisation is the half-life of what is bound; for a secretion, over is the time in which
+    the printed amount appeared and cells their number per volume, where a concentration is printed.
     """
 
     quantity: Literal[
@@ -109,18 +113,28 @@ class Report(Record):
         "half-life",
         "clearance",
         "clearance per weight",
-        "healthy plasma",
+        "healthy level",
         "receptors per cell",
+        "internalisation",
+        "secretion",
     ]
     of: str = ""
     value: float
     low: float | None = None
     high: float | None = None
     printed: str
+    over: str = ""
+    cells: str = ""
     where: str = ""
     context: str = ""
     source: str
     origin: Literal["read", "second-hand"] = "read"
+
+    @model_validator(mode="after")
+    def _secretion_has_a_time(self) -> Self:
+        if (self.quantity == "secretion") != bool(self.over):
+            raise ValueError("a secretion, and nothing else, needs the time in which it was seen")
+        return self
 
     @property
     def unit(self) -> str:
@@ -330,13 +344,14 @@ class Binding(Record):
 class Receptor(Record):
     """A receptor on cells: its chains in order of assembly, what they turn on, and its ligands.
 
+    kind: a co-receptor binds or activates a ligand for others and does not signal by itself.
     factors: transcription factors; feedback: what the signal raises that stops it.
     """
 
     name: str
     about: str = ""
     chains: tuple[str, ...]
-    kind: Literal["signalling", "decoy", "scavenger"]
+    kind: Literal["signalling", "co-receptor", "decoy", "scavenger"]
     receptor_class: ReceptorClass = Field(alias="class")
     kinases: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()

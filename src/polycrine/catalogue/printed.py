@@ -3,7 +3,9 @@
 import re
 from typing import NamedTuple
 
+from polycrine.catalogue.entries import Report
 from polycrine.errors import UnitError
+from polycrine.units import convert, value_and_unit
 
 POWER = r"(?:[xX×]?\s*10\s*\^?\(?(-?\d+)\)?)"
 NUMBER = rf"(?:(\d[\d,]*\.?\d*|\.\d+)(?:\s*[xX×]\s*{POWER})?)"
@@ -35,6 +37,11 @@ UNITS = {
     r"l/hr?[-/]kg": "L/h/kg",
     r"(?:[\w-]+ )*(?:sites?|receptors?|molecules)(?:\s?/\s?cell| per cell| per \w+|"
     r" \(bound per cell\)| bound per cell)?|per (?:red )?cell|/cell": "molecules",
+    r"ug ?/ ?10\^?6 .*": "pg",  # per cell
+    r"ng ?/ ?10\^?6 .*": "fg",
+    r"pg ?(?:/ ?10\^?6|from a million|from 10\^?6) .*": "ag",
+    r"fg ?(?:/ ?cell|per cell)": "fg",
+    r"pg ?(?:/ ?cell|per cell)": "pg",
     r"kda|kd": "kDa",
     r"da": "Da",
 }
@@ -60,6 +67,18 @@ def read_printed(text: str) -> Printed:
     low = _value(first, power or spread_power or (power_2 if second else None))
     high = _value(second, power_2 or power) if second else low
     return Printed(min(low, high), max(low, high), read_unit(unit))
+
+
+def converted(report: Report) -> tuple[float, float]:
+    """Lower and upper end of what a report has printed, in its unit; raises UnitError."""
+    low, high, unit = read_printed(report.printed)
+    if report.quantity != "secretion":
+        return convert(low, unit, report.unit), convert(high, unit, report.unit)
+    over = convert(*value_and_unit(report.over), "h")
+    if report.cells:
+        over *= convert(*value_and_unit(report.cells), "1/mL")
+        return convert(low, unit, "fg/mL") / over, convert(high, unit, "fg/mL") / over
+    return convert(low, unit, "fg") / over, convert(high, unit, "fg") / over
 
 
 def _value(digits: str, power: str | None) -> float:

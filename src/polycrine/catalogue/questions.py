@@ -86,6 +86,15 @@ def receptors_of(known: Catalogue, molecule: str) -> dict[str, Receptor]:
     }
 
 
+def signalling_receptors(known: Catalogue, molecule: str) -> dict[str, Receptor]:
+    """Every receptor in which a molecule by itself raises a signal."""
+    return {
+        key: receptor
+        for key, receptor in known.receptors.items()
+        if molecule in receptor.binds and receptor.binds[molecule].effect == "signal"
+    }
+
+
 def path(known: Catalogue, name: str, cell: str = "") -> list[Row]:
     """From a molecule to genes: receptors with their chains, kinases, factors, what stops them, and
     the genes and read-outs that it changes, with signs (in a cell type, where one is named)."""
@@ -133,11 +142,7 @@ def redundancy(known: Catalogue) -> list[Row]:
     factors, or the same change of the same thing in the same cell."""
     shared: dict[str, dict[str, set[str]]] = {}
     for key, molecule in _cytokines(known).items():
-        signals = [
-            r
-            for r in receptors_of(known, key).values()
-            if any(b.effect == "signal" for ligand, b in r.binds.items() if ligand == key)
-        ]
+        signals = signalling_receptors(known, key).values()
         shared[key] = {
             "chains": {chain for r in signals for chain in r.chains},
             "factors": {factor for r in signals for factor in r.factors},
@@ -168,72 +173,6 @@ def group(known: Catalogue, name: str) -> dict[str, Molecule]:
             return {k: m for k, m in every.items() if known_name in (*m.tags, m.family)}
     rule = "no group of cytokines has this name."
     raise wrong(name, rule, nearest(name, ["cytokines", *(f"{n}s" for n in names)]))
-
-
-def compare(known: Catalogue, first: str, second: str) -> list[Row]:
-    """What two groups of cytokines share and how they differ, counted from the entries."""
-    one, two = group(known, first), group(known, second)
-    rows = [
-        {"": asked, first: answer(known, one), second: answer(known, two)}
-        for asked, answer in COMPARED.items()
-    ]
-    both = len(set(one) & set(two))
-    shared = {first: f"{both} of {len(one)}", second: f"{both} of {len(two)}"}
-    return [*rows, {"": "in both groups", **shared}]
-
-
-def _members(known: Catalogue, some: dict[str, Molecule]) -> str:
-    return str(len(some))
-
-
-def _families(known: Catalogue, some: dict[str, Molecule]) -> str:
-    return _counted([molecule.family for molecule in some.values()])
-
-
-def _classes(known: Catalogue, some: dict[str, Molecule]) -> str:
-    found: list[str] = []
-    for key in some:
-        receptors = receptors_of(known, key).values()
-        found += {r.receptor_class for r in receptors if r.kind == "signalling"}
-    return _counted(found)
-
-
-def _makers(known: Catalogue, some: dict[str, Molecule]) -> str:
-    return _sides(known, [{fact.cell for fact in m.made_by} for m in some.values()])
-
-
-def _targets(known: Catalogue, some: dict[str, Molecule]) -> str:
-    return _sides(known, [{fact.cell for fact, _ in actions(m)} for m in some.values()])
-
-
-def _leaderless(known: Catalogue, some: dict[str, Molecule]) -> str:
-    without = [key for key, molecule in some.items() if molecule.leader is False]
-    return f"{len(without)} of {len(some)}: {', '.join(without)}" if without else "none"
-
-
-COMPARED = {
-    "members": _members,
-    "families by structure": _families,
-    "classes of receptors that signal": _classes,
-    "made by leukocytes only / by others only / by both": _makers,
-    "act on leukocytes only / on others only / on both": _targets,
-    "without a leader, released in other ways": _leaderless,
-}
-
-
-def _sides(known: Catalogue, cells: list[set[str]]) -> str:
-    told = [{side for cell in kinds for side in _side(known, cell)} for kinds in cells if kinds]
-    counts = [told.count(side) for side in ({True}, {False}, {True, False})]
-    return f"{' / '.join(map(str, counts))} of {len(told)} with a known cell"
-
-
-def _side(known: Catalogue, cell: str) -> set[bool]:
-    own = known.cells[cell]
-    return {True, False} if own.lineage == "any" else {own.leukocyte}
-
-
-def _counted(found: list[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in Counter(found).most_common() if name)
 
 
 def unknowns(known: Catalogue) -> list[Row]:

@@ -8,6 +8,8 @@ import typer
 
 from polycrine.cli.tables import Json, show
 
+SHOWN = 8  # entries that a table names
+
 app = typer.Typer(no_args_is_help=True, help="Ask what is known of cytokines, with sources.")
 
 Name = Annotated[str, typer.Argument(help="A molecule, by any of its names.")]
@@ -89,10 +91,27 @@ def reach(name: Name, as_json: Json = False) -> None:
 
 @app.command()
 def compare(first: Group, second: Group, as_json: Json = False) -> None:
-    """What two groups of cytokines share, and how they differ."""
-    from polycrine.catalogue import library, questions
+    """What two groups of cytokines share, and how they differ; --json names every entry."""
+    from polycrine.catalogue import comparison, library
 
-    show(questions.compare(library.catalogue(), first, second), as_json)
+    rows = comparison.compare(library.catalogue(), first, second)
+    if as_json:
+        show(rows, as_json)
+        return
+    for row in rows:
+        typer.echo(f"\n{row['question']}\n{row['answer']}")
+        parts = {part: None for counted in row["counted"].values() for part in counted}
+        table = [
+            {"": part, **{name: _entries(of.get(part, [])) for name, of in row["counted"].items()}}
+            for part in parts
+        ]
+        if table:
+            show(table)
+
+
+def _entries(keys: list[str]) -> str:
+    named = ", ".join(keys[:SHOWN]) + (", ..." if len(keys) > SHOWN else "")
+    return f"{len(keys)}: {named}" if keys else "0"
 
 
 @app.command()

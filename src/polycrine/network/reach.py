@@ -11,7 +11,7 @@ from typing import Any
 
 from polycrine.catalogue.entries import Molecule, Number
 from polycrine.catalogue.library import Catalogue
-from polycrine.catalogue.questions import receptors_of
+from polycrine.catalogue.questions import signalling_receptors
 from polycrine.errors import wrong
 from polycrine.network.barriers import free_diffusion, molecular_radius
 from polycrine.units import MOLECULES_PER_PMOL, quantity
@@ -47,20 +47,19 @@ def reach(known: Catalogue, name: str) -> list[Row]:
 
 def _blood(known: Catalogue, key: str) -> Iterator[Row]:
     molecule, form = known.molecules[key], known.active_form(key)
-    levels = sorted(_reported(molecule, "healthy plasma"))
-    if molecule.healthy_plasma.value != "unknown":
-        level = molecule.healthy_plasma.read("concentration", form)
+    levels = sorted(_reported(molecule, "healthy level"))
+    if (number := molecule.healthy_plasma).value != "unknown":
+        level = number.read("concentration", form)
+        why = f"{number.text}, {number.origin}: {number.context or number.why}"
     elif levels:
         level = quantity(f"{statistics.median(levels)} pg/mL", "concentration", form)
+        why = f"median of {len(levels)} reported"
     else:
-        yield {"what": "healthy blood", "value": "unknown", "from": ""}
+        yield {"what": "healthy blood", "value": "unknown", "from": "no level was found"}
         return
-    yield _row("healthy blood", level, "pM", f"{len(levels)} reports")
-    for name, receptor in receptors_of(known, key).items():
-        bound = receptor.binds.get(key)
-        if bound is None or bound.effect != "signal":
-            continue
-        kd = _kd(bound.kd) or (statistics.median(_reported(molecule, "Kd") or [0.0]))
+    yield _row("healthy blood", level, "pM", why)
+    for name, receptor in signalling_receptors(known, key).items():
+        kd, why = _kd(molecule, receptor.binds[key].kd)
         if not kd:
             yield {"what": f"{name} in blood", "value": "unknown", "from": "no Kd was found"}
             continue
@@ -68,14 +67,14 @@ def _blood(known: Catalogue, key: str) -> Iterator[Row]:
         route = "the endocrine route is open in health"
         if share < OPEN:
             route = f"endocrine only from {OPEN / (1 - OPEN) * kd:.2g} pM"
-        origin = "" if _kd(bound.kd) else ", median of what is reported"
-        yield _row(
-            f"{name} occupied in blood", 100 * share, "%", f"Kd {kd:.3g} pM{origin}: {route}"
-        )
+        yield _row(f"{name} occupied in blood", 100 * share, "%", f"Kd {kd:.3g} pM{why}: {route}")
 
 
-def _kd(number: Number) -> float | None:
-    return None if number.value == "unknown" else number.read("concentration")
+def _kd(molecule: Molecule, number: Number) -> tuple[float, str]:
+    if number.value != "unknown":
+        return number.read("concentration"), ""
+    found = _reported(molecule, "Kd")
+    return (statistics.median(found), ", median of what is reported") if found else (0.0, "")
 
 
 def _reported(molecule: Molecule, kind: str) -> list[float]:
