@@ -7,7 +7,7 @@ import pytest
 from polycrine.catalogue import check, questions
 from polycrine.catalogue.entries import Maker, Number, Report
 from polycrine.catalogue.export import write_csv, write_gml
-from polycrine.catalogue.library import catalogue, describe, numbers_of
+from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.printed import read_printed
 from polycrine.errors import InputError, UnitError
 from polycrine.model.programs import load_cascade, load_program, program_names
@@ -170,7 +170,7 @@ def test_a_complex_holds_all_its_parts():
 
 
 def test_show_lists_the_numbers_of_a_molecule_and_of_its_receptors():
-    paths = [row["number"] for row in describe(catalogue(), "TNF")["numbers"]]
+    paths = [row["number"] for row in questions.describe(catalogue(), "TNF")["numbers"]]
     assert {"TNF.clearance", "TNFR1.binds.TNF.Kd", "TNF:sTNFR1.Kd"} <= set(paths)
 
 

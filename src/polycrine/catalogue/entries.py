@@ -1,6 +1,6 @@
 """The records of the catalogue: numbers with their origin, molecules, receptors, complexes."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -151,13 +151,15 @@ class Fact(Record):
     own.
 
     origin: `read` in a paper, mostly its abstract, or a protein's entry; `second-hand`, in a text
-    that retells it, such as a vendor's page; an `assumed` one says why. species: where not human.
+    that retells it, such as a vendor's page; an `assumed` one says why. species: where not human;
+    said of: the class that the source speaks of, where it does not single this molecule out.
     """
 
     source: tuple[str, ...] = ()
     origin: Evidence = "read"
     why: str = ""
     species: str = ""
+    said_of: str = ""
 
     @field_validator("source", mode="before")
     @classmethod
@@ -187,34 +189,52 @@ class Target(Fact):
     when: str = ""
 
 
-class Effect(Fact):
-    """What a molecule raises or lowers in or of a cell, and how that counts in inflammation."""
+class Change(Fact):
+    """What a molecule changes in or of a cell, and when: a cell's doing, or a gene's activity."""
 
     cell: str
-    raises: str = ""
-    lowers: str = ""
     when: str = ""
-    counts_as: Label | None = None
+    up: ClassVar[str]
+    down: ClassVar[str]
 
     @model_validator(mode="after")
     def _has_one_direction(self) -> Self:
-        if bool(self.raises) == bool(self.lowers):
-            raise ValueError("an effect either raises or lowers something")
+        if bool(getattr(self, self.up)) == bool(getattr(self, self.down)):
+            raise ValueError(f"either {self.up} or {self.down}, and not both, is to be given")
         return self
 
+    @property
+    def what(self) -> str:
+        """What is changed."""
+        return str(getattr(self, self.up) or getattr(self, self.down))
 
-class GeneEffect(Fact):
+    @property
+    def sign(self) -> str:
+        """`+` or `-`."""
+        return "+" if getattr(self, self.up) else "-"
+
+    @property
+    def said(self) -> str:
+        """The change in words."""
+        verb = self.up if self.sign == "+" else self.down
+        return f"{verb} {self.what}" + (f" ({self.when})" if self.when else "")
+
+
+class Effect(Change):
+    """What a molecule raises or lowers in or of a cell, and how that counts in inflammation."""
+
+    up, down = "raises", "lowers"
+    raises: str = ""
+    lowers: str = ""
+    counts_as: Label | None = None
+
+
+class GeneEffect(Change):
     """A gene (HGNC symbol) that a molecule activates or inhibits in a cell."""
 
-    cell: str
+    up, down = "activates", "inhibits"
     activates: str = ""
     inhibits: str = ""
-
-    @model_validator(mode="after")
-    def _has_one_sign(self) -> Self:
-        if bool(self.activates) == bool(self.inhibits):
-            raise ValueError("a gene is either activated or inhibited")
-        return self
 
 
 class Source(Record):

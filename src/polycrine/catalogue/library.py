@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -175,31 +174,6 @@ class Catalogue:
         for kind in KINDS_OF_ENTRY:
             for key, entry in getattr(self, kind).items():
                 yield from numbers_of(entry, key)
-
-
-def describe(known: Catalogue, key: str) -> dict[str, Any]:
-    """What is known of a molecule: its record, its cells and receptors, what is reported of it, and
-    rows of the numbers that a simulation takes."""
-    rows = []
-    for path, number in known.numbers():
-        if key in path.split(".")[0].split(":") or f".binds.{key}." in path:
-            span = f"{number.low:g}-{number.high:g}" if number.has_range else ""
-            backing = known.sources[number.source].cite if number.source else number.why
-            row = {"number": path, "value": number.text, "range": span, "origin": number.origin}
-            rows.append({**row, "source or reason": backing})
-    fields = {"name", "kind", "about", "aliases", "family", "subunits"}
-    molecule = known.molecules[key]
-    genes = [known.genes[symbol] for symbol in molecule.subunits if symbol in known.genes]
-    ids = {"hgnc": [gene.hgnc for gene in genes], "uniprot": [gene.uniprot for gene in genes]}
-    cells = [target.cell for target in molecule.acts_on]
-    cells += [effect.cell for effect in molecule.effects]
-    told = {
-        "made_by": list(dict.fromkeys(fact.cell for fact in molecule.made_by)),
-        "acts_on": list(dict.fromkeys(cells)),
-        "receptors": [k for k, r in known.receptors.items() if key in r.binds],
-        "reported": [{**r.model_dump(), "unit": r.unit} for r in molecule.reported],
-    }
-    return {"key": key, **molecule.model_dump(include=fields), **ids, **told, "numbers": rows}
 
 
 def _spelt(name: str) -> str:

@@ -11,7 +11,54 @@ from polycrine.catalogue.library import CYTOKINES, Catalogue, normal
 from polycrine.errors import nearest, wrong
 
 Row = dict[str, Any]
-SIGNS = {"raises": "+", "lowers": "-", "activates": "+", "inhibits": "-"}
+FIRST = 3  # names in a sentence
+
+
+def summary(known: Catalogue, key: str) -> str:
+    """What a molecule is: as its entry says, or told from its family, cells and receptors."""
+    molecule = known.molecules[key]
+    if molecule.about:
+        return molecule.about
+    kind: str = molecule.kind
+    if molecule.family not in ("", "other"):
+        named = molecule.family.endswith(("chemokine", "interferon", "hormone"))
+        kind = molecule.family if named else f"{kind} of the {molecule.family} family"
+    told = (
+        ("made by", [fact.cell for fact in molecule.made_by]),
+        ("acts through", [*signalling_receptors(known, key)]),
+        ("on", [fact.cell for fact, _ in actions(molecule)]),
+    )
+    parts = [f"{verb} {_first(names)}" for verb, names in told if names]
+    return f"{'; '.join([kind[0].upper() + kind[1:], *parts])}."
+
+
+def _first(names: list[str]) -> str:
+    some = list(dict.fromkeys(names))
+    return ", ".join(some[:FIRST]) + (" and more" if len(some) > FIRST else "")
+
+
+def describe(known: Catalogue, key: str) -> dict[str, Any]:
+    """What is known of a molecule: its record, its cells and receptors, what is reported of it, and
+    rows of the numbers that a simulation takes."""
+    rows = []
+    for path, number in known.numbers():
+        if key in path.split(".")[0].split(":") or f".binds.{key}." in path:
+            span = f"{number.low:g}-{number.high:g}" if number.has_range else ""
+            backing = known.sources[number.source].cite if number.source else number.why
+            row = {"number": path, "value": number.text, "range": span, "origin": number.origin}
+            rows.append({**row, "source or reason": backing})
+    fields = {"name", "kind", "about", "aliases", "family", "tags", "subunits", "leader"}
+    molecule = known.molecules[key]
+    genes = [known.genes[symbol] for symbol in molecule.subunits if symbol in known.genes]
+    ids = {"hgnc": [gene.hgnc for gene in genes], "uniprot": [gene.uniprot for gene in genes]}
+    told = {
+        "about": summary(known, key),
+        "made_by": list(dict.fromkeys(fact.cell for fact in molecule.made_by)),
+        "acts_on": list(dict.fromkeys(fact.cell for fact, _ in actions(molecule))),
+        "receptors": [*receptors_of(known, key)],
+        "reported": [{**r.model_dump(), "unit": r.unit} for r in molecule.reported],
+    }
+    return {"key": key, **molecule.model_dump(include=fields), **ids, **told, "numbers": rows}
 
 
 def search(known: Catalogue, text: str) -> list[Row]:
@@ -55,23 +102,16 @@ def actions(molecule: Molecule) -> Iterator[tuple[Any, str]]:
     """Every target, effect and gene of a molecule with what is said of it in words."""
     for target in molecule.acts_on:
         yield target, target.when
-    for effect in molecule.effects:
-        yield effect, _said(effect)
-    for gene in molecule.genes:
-        verb = "activates" if gene.activates else "inhibits"
-        yield gene, f"{verb} {gene.activates or gene.inhibits}"
-
-
-def _said(effect: Effect) -> str:
-    verb = "raises" if effect.raises else "lowers"
-    when = f" ({effect.when})" if effect.when else ""
-    return f"{verb} {effect.raises or effect.lowers}{when}"
+    for change in (*molecule.effects, *molecule.genes):
+        yield change, change.said
 
 
 def backing(fact: Fact) -> Row:
-    """Where a fact comes from, and of which species where that is not man."""
+    """Where a fact comes from, of which species where that is not man, and of which class where
+    not of the molecule alone."""
     return {
         "species": fact.species,
+        "said of": fact.said_of,
         "origin": fact.origin,
         "source": ", ".join(fact.source) or fact.why,
     }
@@ -104,23 +144,22 @@ def path(known: Catalogue, name: str, cell: str = "") -> list[Row]:
     for receptor_key, receptor in receptors_of(known, key).items():
         source = ", ".join(receptor.source)
         steps = {
-            "receptor": (f"{receptor_key}: {' + '.join(receptor.chains)}", receptor.kind),
+            "receptor": (f"{receptor_key} ({receptor.kind}): {' + '.join(receptor.chains)}", ""),
             "kinases": (", ".join(receptor.kinases), "+"),
             "factors": (", ".join(receptor.factors), "+"),
             "feedback": (", ".join(receptor.feedback), "-"),
         }
         rows += [
-            {"step": step, "what": what, "sign": sign, "in": "", "source": source}
+            {"step": step, "sign": sign, "what": what, "in": "", "when": "", "source": source}
             for step, (what, sign) in steps.items()
             if what
         ]
-    for fact, what in actions(known.molecules[key]):
-        verb, _, target = what.partition(" ")
-        if fact.cell in kinds and verb in SIGNS:
-            step = "gene" if verb in ("activates", "inhibits") else "effect"
-            where = f"{fact.cell} ({fact.species})" if fact.species else fact.cell
-            row = {"step": step, "what": target, "sign": SIGNS[verb], "in": where}
-            rows.append({**row, "source": backing(fact)["source"]})
+    molecule = known.molecules[key]
+    for fact in (*molecule.effects, *molecule.genes):
+        if fact.cell in kinds:
+            step = "effect" if isinstance(fact, Effect) else "gene"
+            row = {"step": step, "sign": fact.sign, "what": fact.what, "in": fact.cell}
+            rows.append({**row, "when": fact.when, **backing(fact)})
     return rows
 
 
@@ -137,21 +176,25 @@ def pleiotropy(known: Catalogue) -> list[Row]:
     return sorted(rows, key=lambda row: (-row["acts on"], -row["made by"], row["cytokine"]))
 
 
-def redundancy(known: Catalogue) -> list[Row]:
-    """Pairs of cytokines with something in common: receptor chains that signal, transcription
-    factors, or the same change of the same thing in the same cell."""
+def redundancy(known: Catalogue, name: str = "") -> list[Row]:
+    """Pairs of cytokines (of one with others, where it is named) with something in common: receptor
+    chains that signal, transcription factors, or the same change of the same thing in a cell."""
+    wanted = known.find(name) if name else ""
     shared: dict[str, dict[str, set[str]]] = {}
     for key, molecule in _cytokines(known).items():
         signals = signalling_receptors(known, key).values()
         shared[key] = {
             "chains": {chain for r in signals for chain in r.chains},
             "factors": {factor for r in signals for factor in r.factors},
-            "effects": {f"{what} in {fact.cell}" for fact, what in actions(molecule) if what},
+            "effects": {
+                f"{change.sign} {change.what} in {change.cell}"
+                for change in (*molecule.effects, *molecule.genes)
+            },
         }
     rows = []
     for a, b in combinations(shared, 2):
         common = {part: sorted(shared[a][part] & shared[b][part]) for part in shared[a]}
-        if common["chains"] or common["effects"]:
+        if (common["chains"] or common["effects"]) and (not wanted or wanted in (a, b)):
             joined = {part: ", ".join(found) for part, found in common.items()}
             rows.append({"cytokines": f"{a}, {b}", **joined})
     return rows

@@ -20,23 +20,34 @@ Group = Annotated[str, typer.Argument(help="cytokines, interleukins, chemokines,
 @app.command("list")
 def every(as_json: Json = False) -> None:
     """List every molecule."""
-    from polycrine.catalogue.library import catalogue
+    from polycrine.catalogue import library, questions
 
-    parts = {"name", "kind", "about"}
-    entries = catalogue().molecules.items()
-    show([{"key": key, **entry.model_dump(include=parts)} for key, entry in entries], as_json)
+    known = library.catalogue()
+    show(
+        [
+            {"key": key, "name": m.name, "kind": m.kind, "about": questions.summary(known, key)}
+            for key, m in known.molecules.items()
+        ],
+        as_json,
+    )
 
 
 @app.command("show")
 def molecule(name: Name, as_json: Json = False) -> None:
     """Show one molecule with its numbers and sources."""
-    from polycrine.catalogue.library import catalogue, describe
+    from polycrine.catalogue.library import catalogue
+    from polycrine.catalogue.questions import describe
 
     facts = describe(catalogue(), catalogue().find(name))
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
+    leader = {True: "yes", False: "no", None: "unknown"}[facts["leader"]]
+    subunits = ", ".join(f"{count} {symbol}" for symbol, count in facts["subunits"].items())
+    typer.echo(f"family: {facts['family']}; {', '.join(facts['tags'])}")
+    typer.echo(f"subunits: {subunits} ({', '.join((*facts['hgnc'], *facts['uniprot']))})")
+    typer.echo(f"leader: {leader}; also called: {', '.join(facts['aliases']) or '-'}")
     for part in ("made_by", "acts_on", "receptors"):
         typer.echo(f"{part.replace('_', ' ')}: {', '.join(facts[part]) or 'unknown'}")
     show(facts["numbers"])
@@ -123,11 +134,14 @@ def pleiotropy(as_json: Json = False) -> None:
 
 
 @app.command()
-def redundancy(as_json: Json = False) -> None:
+def redundancy(
+    name: Annotated[str, typer.Argument(help="Only pairs with this molecule.")] = "",
+    as_json: Json = False,
+) -> None:
     """Which cytokines share receptor chains, factors or effects."""
     from polycrine.catalogue import library, questions
 
-    show(questions.redundancy(library.catalogue()), as_json)
+    show(questions.redundancy(library.catalogue(), name), as_json)
 
 
 @app.command()

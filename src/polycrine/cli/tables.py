@@ -10,7 +10,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 
 def show(rows: list[dict[str, Any]], as_json: bool = False) -> None:
-    """Print rows of the same kind as a table, or as JSON."""
+    """Print rows of the same kind as a table, without columns that are empty, or as JSON."""
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
@@ -19,7 +19,8 @@ def show(rows: list[dict[str, Any]], as_json: bool = False) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    every = dict.fromkeys(name for row in rows for name in row)
+    names = [name for name in every if any(row.get(name, "") != "" for row in rows)]
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polycrine.catalogue.entries import Receptor
 from polycrine.catalogue.library import Catalogue
-from polycrine.catalogue.questions import actions, group, receptors_of
+from polycrine.catalogue.questions import actions, group, receptors_of, summary
 
 HERE = Path(__file__).parent
 WIDTH, ROW, SIDE, MOST, CITED = 960, 26, 210, 12, 48
@@ -55,25 +55,38 @@ def _body(known: Catalogue, key: str) -> str:
     molecule = known.molecules[key]
     genes = [known.genes[symbol] for symbol in molecule.subunits if symbol in known.genes]
     ids = "; ".join(f"{g.symbol}: {g.hgnc}, UniProt {g.uniprot}" for g in genes)
-    about = molecule.about or f"A {molecule.kind} of the family {molecule.family}."
+    leader = {True: "with a leader", False: "without a leader", None: "leader unknown"}
+    form = ", ".join(f"{count} {symbol}" for symbol, count in molecule.subunits.items())
     bits = [
         f'<p><a href="index.html">All cytokines</a></p><h1>{escape(molecule.name)}</h1>',
-        f'<p class="about">{escape(about)} {escape(", ".join(molecule.tags))}</p>',
-        f"<p>{escape(ids)}. Also: {escape(', '.join(molecule.aliases)) or '–'}.</p>",
+        f'<p class="about">{escape(summary(known, key))} {escape(", ".join(molecule.tags))}</p>',
+        f"<p>{escape(ids)}. Also: {escape(', '.join(molecule.aliases)) or '–'}. "
+        f"Active form: {escape(form)}, {leader[molecule.leader]}; "
+        f"mass of a mature subunit: {escape(molecule.mass.text)}.</p>",
         f"<figure>{draw(known, key)}</figure>",
     ]
-    columns = ("cell", "what", "species", "origin", "source")
+    columns = ("cell", "what", "counts as", "species", "said of", "origin", "source")
     for title, told in (
         ("Made by", [(fact, fact.on) for fact in molecule.made_by]),
         ("Acts on", list(actions(molecule))),
     ):
-        facts = [(f.cell, what, f.species, f.origin, _cites(known, f.source)) for f, what in told]
+        facts = [
+            (
+                *(f.cell, what, getattr(f, "counts_as", None) or "", f.species, f.said_of),
+                *(f.origin, _cites(known, f.source)),
+            )
+            for f, what in told
+        ]
         bits += _table(title, columns, facts)
     rows = [
-        (k, " + ".join(r.chains), r.receptor_class, r.kind, _cites(known, r.source))
+        (
+            *(k, " + ".join(r.chains), r.receptor_class, r.kind, ", ".join(r.kinases)),
+            *(", ".join(r.factors), ", ".join(r.feedback), _cites(known, r.source)),
+        )
         for k, r in receptors_of(known, key).items()
     ]
-    bits += _table("Receptors", ("receptor", "chains", "class", "kind", "source"), rows)
+    named = ("receptor", "chains", "class", "kind", "kinases", "factors", "feedback", "source")
+    bits += _table("Receptors", named, rows)
     numbers = [
         (r.quantity, r.of, f"{r.value:g} {r.unit}", r.printed, r.where, _cites(known, (r.source,)))
         for r in molecule.reported
