@@ -4,11 +4,11 @@ import re
 import pandas as pd
 import pytest
 
-from polycrine.catalogue import check, questions
+from polycrine.catalogue import check, comparison, questions
 from polycrine.catalogue.entries import Maker, Number, Report
 from polycrine.catalogue.export import write_csv, write_gml
 from polycrine.catalogue.library import catalogue, numbers_of
-from polycrine.catalogue.printed import read_printed
+from polycrine.catalogue.printed import converted, read_printed
 from polycrine.errors import InputError, UnitError
 from polycrine.model.programs import load_cascade, load_program, program_names
 from polycrine.network.reach import reach
@@ -28,7 +28,7 @@ def test_every_number_says_where_it_comes_from():
         if number.value == "unknown":
             continue
         if number.origin in ("read", "second-hand"):
-            assert number.source in catalogue().sources, path
+            assert catalogue().cited(number.source), path
         elif number.origin == "assumed":
             assert number.why, path
             assert number.has_range, path
@@ -40,7 +40,7 @@ def test_every_number_says_where_it_comes_from():
 
 def test_every_cited_source_is_in_the_bibliography():
     for path, number in every_number():
-        assert number.source is None or number.source in catalogue().sources, path
+        assert number.source is None or catalogue().cited(number.source), path
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -326,7 +326,7 @@ def test_many_receivers_shorten_the_reach_and_healthy_blood_is_not_heard():
     assert few / many == pytest.approx(10, rel=0.01)  # a hundred times the cells
     assert float(rows["IL6R occupied in blood"]["value"].split()[0]) < 1
     with pytest.raises(InputError, match="mass is unknown"):
-        reach(catalogue(), "IL-21")
+        reach(catalogue(), "noggin")
 
 
 def test_what_is_exported_is_what_is_there(tmp_path):
@@ -356,6 +356,10 @@ PRINTED = {
     "2,000-2,500 sites per cell": (2000, 2500, "molecules"),
     "1.11 ± 0.25 hours": (1.11, 1.11, "h"),
     "1.17 ± 0.29 mL/minute/kg": (1.17, 1.17, "mL/min/kg"),
+    "31.9 (SD14.8) pg/ml": (31.9, 31.9, "pg/mL"),
+    "9.5 ± 1.2 ng/10^6 EC": (9.5, 9.5, "fg"),
+    "106.7 +/- 42.65 pg of IL-13 from a million mast cells": (106.7, 106.7, "ag"),
+    "0.86 ± 0.4 pg of IL-2 per cell": (0.86, 0.86, "pg"),
 }
 
 
@@ -366,7 +370,49 @@ def test_a_printed_number_is_read_with_its_unit(text, meant):
     assert printed.unit == meant[2]
 
 
+@pytest.mark.parametrize(
+    ("printed", "over", "cells", "meant"),
+    [
+        ("9.6 ng/10^6 EC", "8 h", "", 1.2),
+        ("24 ng/ml", "1 day", "1e6 cells/mL", 1.0),
+        ("3-10 pg of IFN-α/cell", "", "", 6500.0),
+    ],
+)
+def test_a_secretion_is_told_per_cell(printed, over, cells, meant):
+    report = Report(
+        quantity="secretion", value=1, printed=printed, over=over, cells=cells, source="x"
+    )
+    assert sum(converted(report)) / 2 == pytest.approx(meant)
+
+
 @pytest.mark.parametrize("text", ["< 3 nM", "> 100 μM", "less than 0.5 h", "high affinity", "8 U"])
 def test_a_bound_or_a_word_is_no_printed_number(text):
     with pytest.raises(UnitError):
         read_printed(text)
+
+
+def test_a_leader_ends_where_the_mature_chain_may_begin():
+    for gene in catalogue().genes.values():
+        if gene.leader and gene.leader != "none" and gene.mature:
+            assert int(gene.mature.split("-")[0]) > int(gene.leader.split("-")[1]), gene.symbol
+    known = catalogue()
+    assert known.has_leader("IL6")
+    assert known.has_leader("IL1B") is False
+    assert known.has_leader("NOG") is None
+
+
+def test_a_comparison_names_the_entries_behind_every_count():
+    rows = comparison.compare(catalogue(), "cytokines", "interleukins")
+    every = questions.group(catalogue(), "cytokines")
+    for row in rows:
+        assert row["answer"].endswith("."), row
+        for counted in row["counted"].values():
+            assert {key for keys in counted.values() for key in keys} <= {*every}
+    told = {row["question"]: row for row in rows}
+    interleukins = questions.group(catalogue(), "interleukins")
+    assert told["What are they?"]["answer"].startswith(f"All {len(interleukins)} interleukins are")
+    released = told["How are they released?"]["counted"]["interleukins"]
+    assert "IL1B" in released["without a leader"]
+    assert "IL6" in released["secreted with a leader"]
+    with pytest.raises(InputError, match="interleukins"):
+        comparison.compare(catalogue(), "cytokines", "interleukinz")

@@ -221,12 +221,10 @@ def _route(some: Group) -> list[str]:
     return [f"{part.split(':')[0]} {len(keys)}" for part, keys in some.parts.items()]
 
 
-def _by_release(_: Catalogue, some: Members) -> Parts:
-    return _parted(
-        ("secreted with a leader" if m.leader else "without a leader", key)
-        for key, m in some.items()
-        if m.leader is not None
-    )
+def _by_release(known: Catalogue, some: Members) -> Parts:
+    names = {True: "secreted with a leader", False: "without a leader"}
+    leaders = {key: known.has_leader(key) for key in some}
+    return _parted((names[has], key) for key, has in leaders.items() if has is not None)
 
 
 def _say_release(one: Group, two: Group) -> str:

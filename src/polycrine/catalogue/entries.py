@@ -100,8 +100,9 @@ class Report(Record):
 
     of: the receptor, cell, fluid or preparation; printed: value and unit as the source prints them;
     where: in the source; where a span is printed, value is the middle of low and high.
-    internalisation is the half-life of what is bound; for a secretion, over is the time in which
-    the printed amount appeared and cells their number per volume, where a concentration is printed.
+    internalisation is the half-life of what is bound; over is the time in which the printed amount
+    was secreted (where the source has none, value is the amount per cell), cells their number per
+    volume, where a concentration is printed.
     """
 
     quantity: Literal[
@@ -131,14 +132,16 @@ class Report(Record):
     origin: Literal["read", "second-hand"] = "read"
 
     @model_validator(mode="after")
-    def _secretion_has_a_time(self) -> Self:
-        if (self.quantity == "secretion") != bool(self.over):
-            raise ValueError("a secretion, and nothing else, needs the time in which it was seen")
+    def _only_a_secretion_has_a_time(self) -> Self:
+        if self.quantity != "secretion" and (self.over or self.cells):
+            raise ValueError("only a secretion has a time and a number of cells")
         return self
 
     @property
     def unit(self) -> str:
         """The unit of value, low and high."""
+        if self.quantity == "secretion" and not self.over:
+            return "fg/cell"
         return UNITS[self.quantity]
 
 
@@ -270,7 +273,8 @@ Tag = Literal[
 class Gene(Record):
     """An approved human gene: HGNC and UniProt ids, and names that HGNC knows besides.
 
-    cytokine: whether UniProt's keyword or a dictionary of cytokines counts its product as one.
+    cytokine: whether UniProt's keyword or a dictionary of cytokines counts its product as one;
+    leader: residues of the signal peptide in UniProt, or `none`; mature: of the mature chain.
     """
 
     symbol: str
@@ -278,6 +282,8 @@ class Gene(Record):
     uniprot: str
     name: str
     cytokine: bool
+    leader: str = ""
+    mature: str = ""
     aliases: tuple[str, ...] = ()
 
 
@@ -315,7 +321,6 @@ class Molecule(Record):
     family: str = ""
     tags: tuple[Tag, ...] = ()
     subunits: dict[str, int]
-    leader: bool | None = None
     balance: Label | None = None
     source: tuple[str, ...] = ()
     made_by: tuple[Maker, ...] = ()

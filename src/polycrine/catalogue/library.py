@@ -149,6 +149,13 @@ class Catalogue:
         url = f"https://www.uniprot.org/uniprotkb/{accession}"
         return Source(cite=f"UniProtKB {accession}", url=url)
 
+    def has_leader(self, key: str) -> bool | None:
+        """Whether every subunit of a molecule has a leader; None where that is unknown."""
+        genes = [self.genes.get(symbol) for symbol in self.molecules[key].subunits]
+        if not all(gene and gene.leader for gene in genes):
+            return None
+        return all(gene and gene.leader != "none" for gene in genes)
+
     def active_form(self, key: str) -> ActiveForm:
         """What a mass of this molecule, or of a complex, means in moles."""
         if key in self.complexes:

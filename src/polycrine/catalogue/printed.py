@@ -11,12 +11,13 @@ POWER = r"(?:[xX×]?\s*10\s*\^?\(?(-?\d+)\)?)"
 NUMBER = rf"(?:(\d[\d,]*\.?\d*|\.\d+)(?:\s*[xX×]\s*{POWER})?)"
 SPREAD = rf"(?:\s*(?:±|\+\s*/?\s*-)\s*{NUMBER})?"
 SPAN = rf"(?:\s*(?:to|and|-|~)\s*~?{NUMBER}{SPREAD})?"
-RANGE = rf"(?:\s*[\[(](?:range )?{NUMBER}\s*(?:to|-)\s*{NUMBER}[\])])?"
+RANGE = rf"(?:\s*[\[(](?:range |SD ?)?{NUMBER}(?:\s*(?:to|-)\s*{NUMBER})?[\])])?"
 ABOUT = r"(?:about|around|approximately|[~≈=\s])*"
 PRINTED = re.compile(rf"{ABOUT}{NUMBER}{SPREAD}{SPAN}{RANGE}\s*(.*)", re.IGNORECASE)
 SAME = {"−": "-", "–": "-", "—": "-", "‐": "-", "∼": "~", "µ": "u", "μ": "u", "\u00a0": " "}  # noqa: RUF001
 MOLAR = r"(p|n|u|m|mu|pico|nano|micro)?(?:M|molar|mol ?(?:/ ?[lL](?:iter)?|[lL]-1))"
 PREFIX = {"mu": "u", "pico": "p", "nano": "n", "micro": "u"}
+MILLION, EACH = r"(?:/|from|per) ?(?:a million|10\^?\(?6\)?)", r"(?:/ ?|per )cell"
 UNITS = {
     r"h|hr|hrs|hours?": "h",
     r"min|mins|minutes?": "min",
@@ -37,11 +38,10 @@ UNITS = {
     r"l/hr?[-/]kg": "L/h/kg",
     r"(?:[\w-]+ )*(?:sites?|receptors?|molecules)(?:\s?/\s?cell| per cell| per \w+|"
     r" \(bound per cell\)| bound per cell)?|per (?:red )?cell|/cell": "molecules",
-    r"ug ?/ ?10\^?6 .*": "pg",  # per cell
-    r"ng ?/ ?10\^?6 .*": "fg",
-    r"pg ?(?:/ ?10\^?6|from a million|from 10\^?6) .*": "ag",
-    r"fg ?(?:/ ?cell|per cell)": "fg",
-    r"pg ?(?:/ ?cell|per cell)": "pg",
+    rf"ng.*? ?{MILLION}.*": "fg",  # per cell
+    rf"pg.*? ?{MILLION}.*": "ag",
+    rf"fg.*? ?{EACH}": "fg",
+    rf"pg.*? ?{EACH}": "pg",
     r"kda|kd": "kDa",
     r"da": "Da",
 }
@@ -74,9 +74,9 @@ def converted(report: Report) -> tuple[float, float]:
     low, high, unit = read_printed(report.printed)
     if report.quantity != "secretion":
         return convert(low, unit, report.unit), convert(high, unit, report.unit)
-    over = convert(*value_and_unit(report.over), "h")
+    over = convert(*value_and_unit(report.over), "h") if report.over else 1.0
     if report.cells:
-        over *= convert(*value_and_unit(report.cells), "1/mL")
+        over *= convert(*value_and_unit(report.cells), "cells/mL")
         return convert(low, unit, "fg/mL") / over, convert(high, unit, "fg/mL") / over
     return convert(low, unit, "fg") / over, convert(high, unit, "fg") / over
 

@@ -44,13 +44,14 @@ def describe(known: Catalogue, key: str) -> dict[str, Any]:
     for path, number in known.numbers():
         if key in path.split(".")[0].split(":") or f".binds.{key}." in path:
             span = f"{number.low:g}-{number.high:g}" if number.has_range else ""
-            backing = known.sources[number.source].cite if number.source else number.why
+            backing = known.cited(number.source).cite if number.source else number.why
             row = {"number": path, "value": number.text, "range": span, "origin": number.origin}
             rows.append({**row, "source or reason": backing})
-    fields = {"name", "kind", "about", "aliases", "family", "tags", "subunits", "leader"}
+    fields = {"name", "kind", "about", "aliases", "family", "tags", "subunits"}
     molecule = known.molecules[key]
     genes = [known.genes[symbol] for symbol in molecule.subunits if symbol in known.genes]
-    ids = {"hgnc": [gene.hgnc for gene in genes], "uniprot": [gene.uniprot for gene in genes]}
+    columns = ("hgnc", "uniprot", "leader", "mature")
+    ids = {column: [getattr(gene, column) for gene in genes] for column in columns}
     told = {
         "about": summary(known, key),
         "made_by": list(dict.fromkeys(fact.cell for fact in molecule.made_by)),

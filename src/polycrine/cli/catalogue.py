@@ -43,11 +43,15 @@ def molecule(name: Name, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
-    leader = {True: "yes", False: "no", None: "unknown"}[facts["leader"]]
-    subunits = ", ".join(f"{count} {symbol}" for symbol, count in facts["subunits"].items())
-    typer.echo(f"family: {facts['family']}; {', '.join(facts['tags'])}")
-    typer.echo(f"subunits: {subunits} ({', '.join((*facts['hgnc'], *facts['uniprot']))})")
-    typer.echo(f"leader: {leader}; also called: {', '.join(facts['aliases']) or '-'}")
+    typer.echo(f"family: {facts['family'] or '-'}; {', '.join(facts['tags'])}")
+    typer.echo(f"also called: {', '.join(facts['aliases']) or '-'}")
+    chains = [
+        {"subunit": symbol, "copies": copies}
+        | {column: facts[column][k] for column in ("hgnc", "uniprot", "leader", "mature")}
+        for k, (symbol, copies) in enumerate(facts["subunits"].items())
+        if k < len(facts["hgnc"])
+    ]
+    show(chains)
     for part in ("made_by", "acts_on", "receptors"):
         typer.echo(f"{part.replace('_', ' ')}: {', '.join(facts[part]) or 'unknown'}")
     show(facts["numbers"])

@@ -54,15 +54,17 @@ def _index(known: Catalogue) -> str:
 def _body(known: Catalogue, key: str) -> str:
     molecule = known.molecules[key]
     genes = [known.genes[symbol] for symbol in molecule.subunits if symbol in known.genes]
-    ids = "; ".join(f"{g.symbol}: {g.hgnc}, UniProt {g.uniprot}" for g in genes)
-    leader = {True: "with a leader", False: "without a leader", None: "leader unknown"}
+    ids = "; ".join(
+        f"{g.symbol}: {g.hgnc}, UniProt {g.uniprot}, leader {g.leader or 'unknown'}, "
+        f"mature chain {g.mature or 'unknown'}"
+        for g in genes
+    )
     form = ", ".join(f"{count} {symbol}" for symbol, count in molecule.subunits.items())
     bits = [
         f'<p><a href="index.html">All cytokines</a></p><h1>{escape(molecule.name)}</h1>',
         f'<p class="about">{escape(summary(known, key))} {escape(", ".join(molecule.tags))}</p>',
         f"<p>{escape(ids)}. Also: {escape(', '.join(molecule.aliases)) or '–'}. "
-        f"Active form: {escape(form)}, {leader[molecule.leader]}; "
-        f"mass of a mature subunit: {escape(molecule.mass.text)}.</p>",
+        f"Active form: {escape(form)}; mass of a mature subunit: {escape(molecule.mass.text)}.</p>",
         f"<figure>{draw(known, key)}</figure>",
     ]
     columns = ("cell", "what", "counts as", "species", "said of", "origin", "source")
