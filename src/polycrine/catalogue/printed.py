@@ -26,6 +26,7 @@ UNITS = {
     r"(?:min-1|min\(-1\)|/min|per minute)": "/min",
     r"(?:s-1|s\(-1\)|sec-1|/s|1/s|per second)": "/s",
     r"(?:M-1 s-1|M-1 s\(-1\)|M-1 sec-1|/M/s|1/M/s)": "/M/s",
+    r"fg ?/ml": "fg/mL",
     r"pg ?(?:/ml|ml-1)": "pg/mL",
     r"ng ?(?:/ml|ml-1)": "ng/mL",
     r"ug ?(?:/ml|ml-1)": "ug/mL",
