@@ -6,7 +6,7 @@ from typing import Any
 
 from polycrine.catalogue.entries import Molecule
 from polycrine.catalogue.library import Catalogue
-from polycrine.catalogue.questions import actions, group, signalling_receptors
+from polycrine.catalogue.questions import actions, balance, group, signalling_receptors
 
 Row = dict[str, Any]
 Parts = dict[str, list[str]]  # a part of a group by its name, and the members in it
@@ -237,17 +237,12 @@ def _say_release(one: Group, two: Group) -> str:
     )
 
 
+SIDED = {"pro": "only promotes", "anti": "only restrains", "dual": "both, by cell and context"}
+
+
 def _by_balance(_: Catalogue, some: Members) -> Parts:
-    names: dict[frozenset[str], str] = {
-        frozenset({"pro"}): "only promotes",
-        frozenset({"anti"}): "only restrains",
-    }
-    found = {key: {e.counts_as for e in m.effects if e.counts_as} for key, m in some.items()}
-    return _parted(
-        (names.get(frozenset(labels), "both, by cell and context"), key)
-        for key, labels in found.items()
-        if labels
-    )
+    labels = {key: balance(molecule) for key, molecule in some.items()}
+    return _parted((SIDED[label], key) for key, label in labels.items() if label)
 
 
 def _say_balance(one: Group, two: Group) -> str:

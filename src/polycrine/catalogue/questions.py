@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from polycrine.catalogue.check import citations
-from polycrine.catalogue.entries import Effect, Fact, Molecule, Receptor
+from polycrine.catalogue.entries import Effect, Fact, Label, Molecule, Receptor
 from polycrine.catalogue.library import CYTOKINES, Catalogue, normal
 from polycrine.errors import nearest, wrong
 
@@ -54,6 +54,7 @@ def describe(known: Catalogue, key: str) -> dict[str, Any]:
     ids = {column: [getattr(gene, column) for gene in genes] for column in columns}
     told = {
         "about": summary(known, key),
+        "inflammation": molecule.balance or balance(molecule),
         "made_by": list(dict.fromkeys(fact.cell for fact in molecule.made_by)),
         "acts_on": list(dict.fromkeys(fact.cell for fact, _ in actions(molecule))),
         "receptors": [*receptors_of(known, key)],
@@ -105,6 +106,12 @@ def actions(molecule: Molecule) -> Iterator[tuple[Any, str]]:
         yield target, target.when
     for change in (*molecule.effects, *molecule.genes):
         yield change, change.said
+
+
+def balance(molecule: Molecule) -> Label | None:
+    """Whether what a molecule does promotes inflammation, restrains it, or both, by its effects."""
+    labels = {effect.counts_as for effect in molecule.effects if effect.counts_as}
+    return labels.pop() if len(labels) == 1 else "dual" if labels else None
 
 
 def backing(fact: Fact) -> Row:

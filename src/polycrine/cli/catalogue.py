@@ -44,6 +44,7 @@ def molecule(name: Name, as_json: Json = False) -> None:
         return
     typer.echo(f"{facts['key']} ({facts['name']}), {facts['kind']}. {facts['about']}")
     typer.echo(f"family: {facts['family'] or '-'}; {', '.join(facts['tags'])}")
+    typer.echo(f"inflammation: {facts['inflammation'] or 'unknown'}, summed up from its effects")
     typer.echo(f"also called: {', '.join(facts['aliases']) or '-'}")
     chains = [
         {"subunit": symbol, "copies": copies}
