@@ -1,6 +1,7 @@
 """The records of the catalogue: numbers with their origin, molecules, receptors, complexes."""
 
 from typing import ClassVar, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -250,10 +251,12 @@ class Source(Record):
 
     @property
     def link(self) -> str:
-        """Where to find it."""
+        """Where to find it; a search where it has no identifier."""
         if self.doi:
             return f"https://doi.org/{self.doi}"
-        return f"https://pubmed.ncbi.nlm.nih.gov/{self.pmid}/" if self.pmid else self.url
+        if self.pmid:
+            return f"https://pubmed.ncbi.nlm.nih.gov/{self.pmid}/"
+        return self.url or f"https://pubmed.ncbi.nlm.nih.gov/?term={quote(self.cite)}"
 
 
 Tag = Literal[
