@@ -416,3 +416,10 @@ def test_a_comparison_names_the_entries_behind_every_count():
     assert "IL6" in released["secreted with a leader"]
     with pytest.raises(InputError, match="interleukins"):
         comparison.compare(catalogue(), "cytokines", "interleukinz")
+
+
+def test_of_the_most_studied_every_number_is_known_or_was_sought():
+    assert list(check.missing(catalogue())) == []
+    il6 = catalogue().molecules["IL6"].model_copy(update={"reported": (), "searched": {}})
+    poorer = dataclasses.replace(catalogue(), molecules=catalogue().molecules | {"IL6": il6})
+    assert "IL6: secretion" in list(check.missing(poorer))

@@ -10,6 +10,11 @@ from polycrine.catalogue.library import CYTOKINES, UNIPROT, Catalogue
 from polycrine.catalogue.printed import converted
 from polycrine.errors import Problem, UnitError, nearest
 
+MOST_STUDIED = (
+    *("IL1A", "IL1B", "IL1RN", "IL2", "IL3", "IL4", "IL5", "IL6", "IL7", "CXCL8", "IL10", "IL11"),
+    *("IL12", "IL13", "IL15", "IL17A", "IL18", "IL21", "IL22", "IL33", "TNF", "LTA", "IFNA2"),
+    *("IFNB1", "IFNG", "CSF1", "CSF2", "CSF3", "TGFB1", "CCL2"),
+)
 ROUNDED = 0.01  # by how much a converted value may differ from what is printed
 NOT_PROTEINS = ("LPS", "ATP", "cortisol")
 
@@ -138,6 +143,28 @@ def _conversions(known: Catalogue) -> Iterator[Problem]:
                 f"{report.printed} is {(low + high) / 2:.4g} {report.unit}, not {report.value:g}."
             )
             yield Problem(place, rule)
+
+
+def missing(known: Catalogue) -> Iterator[str]:
+    """What of the most studied cytokines is neither known nor noted as searched in vain: Kd at each
+    receptor, half-life or clearance, level in healthy blood, secretion by a cell."""
+    for key in MOST_STUDIED:
+        molecule = known.molecules[key]
+        told = {report.quantity for report in molecule.reported} | {*molecule.searched}
+        told |= {"clearance"} if molecule.clearance.value != "unknown" else set()
+        told |= {"healthy level"} if molecule.healthy_plasma.value != "unknown" else set()
+        cleared = {"half-life", "clearance", "clearance per weight"}
+        if not told & cleared:
+            yield f"{key}: half-life or clearance"
+        yield from (f"{key}: {what}" for what in ("healthy level", "secretion") if what not in told)
+        places = [report.of for report in molecule.reported if report.quantity in ("Kd", "IC50")]
+        places += [what for what in molecule.searched if what.startswith("Kd")]
+        for name, receptor in known.receptors.items():
+            bound = receptor.binds.get(key)
+            if bound is None or bound.kd.value != "unknown":
+                continue
+            if not any(part in place for part in (name, *receptor.chains) for place in places):
+                yield f"{key}: Kd at {name}"
 
 
 def pairs(known: Catalogue) -> set[tuple[str, str]]:
