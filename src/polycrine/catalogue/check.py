@@ -44,6 +44,7 @@ def reports(known: Catalogue) -> Iterator[tuple[str, Report]]:
 def counts(known: Catalogue) -> dict[str, int]:
     """What the catalogue holds, counted."""
     origins = Counter(number.origin for _, number in known.numbers() if number.value != "unknown")
+    stated = [fact for _, fact in facts(known)]
     told = [report.origin for _, report in reports(known)]
     cytokines = [m for m in known.molecules.values() if m.kind in CYTOKINES]
     return {
@@ -53,7 +54,10 @@ def counts(known: Catalogue) -> dict[str, int]:
         "cytokines": len(cytokines),
         "receptors": len(known.receptors),
         "cell types": len(known.cells),
-        "facts": sum(1 for _ in facts(known)),
+        "facts": len(stated),
+        "facts read": sum(fact.origin == "read" for fact in stated),
+        "facts at second hand": sum(fact.origin == "second-hand" for fact in stated),
+        "facts of other species than man": sum(bool(fact.species) for fact in stated),
         "numbers for simulation": sum(origins.values()),
         "numbers reported": len(told),
         "numbers read": origins["read"] + told.count("read"),

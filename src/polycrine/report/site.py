@@ -40,7 +40,8 @@ def _index(known: Catalogue) -> str:
     for key, molecule in group(known, "cytokines").items():
         families.setdefault(molecule.family or "other", []).append(key)
     parts = ["<h1>Cytokines</h1>"]
-    for family, keys in sorted(families.items(), key=lambda pair: (-len(pair[1]), pair[0])):
+    ordered = sorted(families.items(), key=lambda f: (f[0] == "other", -len(f[1]), f[0]))
+    for family, keys in ordered:
         links = [f'<a href="{_file(k)}">{escape(known.molecules[k].name)}</a>' for k in keys]
         parts.append(f"<h2>{escape(family)}</h2><p>{', '.join(links)}</p>")
     told = [
@@ -100,10 +101,13 @@ def _body(known: Catalogue, key: str) -> str:
 def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     if not rows:
         return [f"<h2>{title}</h2><p>Unknown.</p>"]
-    head = "".join(f"<th>{name}</th>" for name in names)
+    filled = [k for k in range(len(names)) if any(row[k] for row in rows)]
+    head = "".join(f"<th>{names[k]}</th>" for k in filled)
     lines = [
         "<tr>"
-        + "".join(f"<td>{c if c.startswith('<a') else escape(c)}</td>" for c in row)
+        + "".join(
+            f"<td>{row[k] if row[k].startswith('<a') else escape(row[k])}</td>" for k in filled
+        )
         + "</tr>"
         for row in rows
     ]
