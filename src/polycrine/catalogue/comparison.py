@@ -103,6 +103,8 @@ def _say_members(one: Group, two: Group) -> str:
     if len(both) < small.size:
         told = f"{_names(both)} are both" if both else "no entry is both"
         return f"There are {one.size} {one.name} and {two.size} {two.name}; {told}."
+    if large.size == small.size:
+        return f"Both names mean the same {small.size} entries."
     rest = _parted((p, k) for p, keys in large.parts.items() for k in keys if k not in both)
     others = Group("", 0, rest).largest()
     return (
