@@ -423,3 +423,17 @@ def test_of_the_most_studied_every_number_is_known_or_was_sought():
     il6 = catalogue().molecules["IL6"].model_copy(update={"reported": (), "searched": {}})
     poorer = dataclasses.replace(catalogue(), molecules=catalogue().molecules | {"IL6": il6})
     assert "IL6: secretion" in list(check.missing(poorer))
+
+
+def test_what_others_list_is_here_an_exception_or_missing(tmp_path):
+    listed = tmp_path / "listed.csv"
+    rows = ("IL6,IL6R,12", "CXCL8,IL6R,9", "BMP4,ACVR2A,8", "TNF,IL6R,3")
+    listed.write_text("\n".join(("ligand,receptor_subunit,n_resources", *rows)))
+    found = [row["found"] for row in check.against(catalogue(), listed)]
+    assert found == ["here", "missing", "an exception"]
+    for text in ("a,b\n1,2", "ligand,receptor_subunit,n_resources\nIL6,IL6R,many"):
+        listed.write_text(text)
+        with pytest.raises(InputError, match="list of pairs"):
+            check.against(catalogue(), listed)
+    with pytest.raises(InputError, match="nowhere"):
+        check.against(catalogue(), tmp_path / "nowhere.csv")

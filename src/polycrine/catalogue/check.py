@@ -8,7 +8,7 @@ from pathlib import Path
 from polycrine.catalogue.entries import Fact, Report
 from polycrine.catalogue.library import CYTOKINES, UNIPROT, Catalogue
 from polycrine.catalogue.printed import converted
-from polycrine.errors import Problem, UnitError, nearest
+from polycrine.errors import Problem, UnitError, nearest, wrong
 
 MOST_STUDIED = (
     *("IL1A", "IL1B", "IL1RN", "IL2", "IL3", "IL4", "IL5", "IL6", "IL7", "CXCL8", "IL10", "IL11"),
@@ -183,17 +183,26 @@ def pairs(known: Catalogue) -> set[tuple[str, str]]:
     }
 
 
-def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]]:
-    """Pairs of ligand and chain that `least` or more resources list, and that are neither here nor
-    an exception with its reason.
+LISTED = ("ligand", "receptor_subunit", "n_resources")  # columns of a list of pairs
 
-    file: CSV with columns ligand, receptor_subunit, n_resources.
+
+def against(known: Catalogue, file: Path, least: int = 8) -> list[dict[str, str]]:
+    """Every pair of ligand and chain that `least` or more resources list, and whether it is here,
+    an exception with its reason, or missing.
+
+    file: CSV with the columns `LISTED`; raises InputError for a file that is none.
     """
-    ours = pairs(known) | {*known.exceptions}
-    with file.open(encoding="utf-8", newline="") as table:
-        rows = [row for row in csv.DictReader(table) if int(row["n_resources"]) >= least]
-    return [
-        {"ligand": row["ligand"], "chain": row["receptor_subunit"], "listed by": row["n_resources"]}
-        for row in rows
-        if (row["ligand"], row["receptor_subunit"]) not in ours
-    ]
+    try:
+        table = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
+        listed = [tuple(row[column] for column in LISTED) for row in table]
+        often = [(ligand, chain, n) for ligand, chain, n in listed if int(n) >= least]
+    except (OSError, ValueError, KeyError) as error:
+        rule = f"it cannot be read as a list of pairs ({error})."
+        raise wrong(str(file), rule, f"Columns: {', '.join(LISTED)}.") from error
+    here = pairs(known)
+    rows = []
+    for ligand, chain, n in often:
+        exception = "an exception" if (ligand, chain) in known.exceptions else "missing"
+        found = "here" if (ligand, chain) in here else exception
+        rows.append({"ligand": ligand, "chain": chain, "listed by": n, "found": found})
+    return rows

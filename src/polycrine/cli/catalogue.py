@@ -1,6 +1,7 @@
 """`polycrine catalogue`: what is known, asked from the command line."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -217,9 +218,13 @@ def check(
 
     known = library.catalogue()
     if against is not None:
-        show(checks.against(known, against), as_json)
+        rows = checks.against(known, against)
+        show([row for row in rows if as_json or row["found"] == "missing"], as_json)
+        if not as_json:
+            found = Counter(row["found"] for row in rows)
+            typer.echo(f"{len(rows)} pairs: {', '.join(f'{n} {how}' for how, n in found.items())}")
         return
     counts = checks.counts(known)
     show([{"what": what, "count": count} for what, count in counts.items()], as_json)
-    if found := checks.problems(known):
-        raise InputError(found)
+    if problems := checks.problems(known):
+        raise InputError(problems)

@@ -14,6 +14,8 @@ def show(rows: list[dict[str, Any]], as_json: bool = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
+    if not rows:
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
