@@ -1,8 +1,8 @@
 """The scenario against people, against other arms of itself, and against an independent solver."""
 
+import networks
 import numpy as np
 import pytest
-import sympy
 from scipy.integrate import solve_ivp
 
 import polycrine as pc
@@ -189,18 +189,16 @@ def test_scipy_finds_the_same_trajectories(arms):
     model = pc.load("endotoxemia")
     network = to_network(model)
     member = settled(model, network, compile_network(network))
-    rates, _, _, rows, columns = differentiate(network)
-    names = [sympy.Symbol(s.name, real=True) for s in network.species]
-    parameters = [sympy.Symbol(p.name, real=True) for p in network.parameters]
-    f = sympy.lambdify([names, parameters], rates, "math", cse=True)
-    sparsity = np.zeros((len(names), len(names)))
-    sparsity[rows, columns] = 1
+    f = networks.python_rates(network)
+    equations = differentiate(network)
+    sparsity = np.zeros((len(network.species), len(network.species)))
+    sparsity[equations.rows, equations.columns] = 1
     first = make_schedule(model, network, None, 2880.0)[0]
     state = member.state.copy()
     for action in first.actions:
         state[action.index] += action.value
     found = solve_ivp(
-        lambda t, y: np.array(f(y, member.parameters)),
+        lambda t, y: f(t, y.tolist(), member.parameters.tolist()),
         (0, 2880),
         state,
         "BDF",

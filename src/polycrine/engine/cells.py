@@ -176,7 +176,7 @@ class Inquiry:
         ports, code = batch.kind.ports, batch.code
         self.after, self.step = np.empty_like(batch.state), batch.step.copy()
         self.status = np.zeros(batch.count, dtype=np.int64)
-        self.functions = np.array([code.rates, code.jacobian, code.drift])
+        self.functions = code.addresses
         self.heard, self.at = levels, ports.level
         if ports.antigen >= 0:
             self.heard = np.column_stack([levels, batch.antigen])

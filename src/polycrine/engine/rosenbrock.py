@@ -35,13 +35,21 @@ G = np.array([
 C = np.array([0.0, 0.386, 0.21, 0.63, 1.0, 1.0])
 D = np.array([0.25, -0.1043, 0.1035, -0.03620000000000023, 0.0, 0.0])
 STAGES = 6
+DENSE = np.array([
+    [10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823,
+     1.025137723295662],
+    [-0.6762803392806898, 6.087714651680015, 16.43084320892478, 24.76722511418386,
+     -6.594389125716872],
+])  # fmt: skip
+NOTHING, NOWHERE = np.empty(0), np.empty((0, 0))
 
-DONE, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
+DONE, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE, SWITCHED = 0, 1, 2, 3, 4
 STATUS = {
     DONE: "reached the end",
     TOO_MANY_STEPS: "took more steps than allowed between two stops; loosen the tolerances",
     STEP_TOO_SMALL: "the step became too small to move time; a rate law may be singular here",
     NOT_FINITE: "a rate was not a finite number at a stop",
+    SWITCHED: "a condition changed",
 }
 ACCEPTED, REJECTED = 0, 1
 
@@ -102,6 +110,52 @@ def _dyadic(h: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _step(
+    code: Any, rows: Any, plan: Any, free: Any, y: Any, p: Any, t: float, step: float, room: Any
+) -> None:
+    """One step from (t, y): room.trial is the new state, the last of room.stages its error."""
+    n, (jacobian, drift, slope, w, stages, trial, _) = y.size, room
+    w[:] = 0.0
+    for k in range(n):
+        w[plan.diagonal[k]] = 1.0 / (GAMMA * step)
+    for e in range(rows.size):
+        w[plan.jacobian_at[e]] -= jacobian[e] * free[rows[e]]
+    _factorise(w, plan)
+    for s in range(STAGES):
+        trial[:] = y
+        for j in range(s):
+            a = A[s, j]
+            if a != 0.0:
+                trial += a * stages[j]
+        evaluate(code[0], t + C[s] * step, trial, p, slope)
+        for i in range(n):
+            value = slope[i] + step * D[s] * drift[i]
+            for j in range(s):
+                value += G[s, j] / step * stages[j, i] if free[i] != 0.0 else 0.0
+            stages[s, i] = value * free[i]
+        _solve(w, plan, stages[s])
+    trial += stages[STAGES - 1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _switched(code: Any, t: float, y: Any, p: Any, held: Any, now: Any) -> bool:
+    """Whether a condition differs from what is held."""
+    evaluate(code[3], t, y, p, now)
+    return not np.array_equal(now, held)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _interpolate(y: Any, new: Any, stages: Any, share: float, out: Any) -> None:
+    """The state at a share of a step: a polynomial of order 3 through both ends."""
+    for i in range(y.size):
+        third = fourth = 0.0
+        for j in range(5):
+            third += DENSE[0, j] * stages[j, i]
+            fourth += DENSE[1, j] * stages[j, i]
+        out[i] = y[i] * (1.0 - share) + share * (new[i] + (1.0 - share) * (third + share * fourth))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     code: Any,
     rows: Any,
@@ -114,19 +168,27 @@ def advance(
     h: float,
     limits: Any,
     counts: Any,
+    held: Any = NOTHING,
+    grid: Any = NOTHING,
+    seen: Any = NOWHERE,
 ) -> tuple[int, float, float]:
     """Advance y in place from t to `end`; returns (status, time reached, proposed step).
 
-    code: addresses of rates, jacobian and drift; free: 0 holds a species, 1 lets it move;
-    limits: rtol, atol per species (0 leaves it out of the error control), steps allowed;
-    counts: accepted, rejected.
+    code: addresses of rates, jacobian, drift and watched; free: 0 holds a species, 1 lets it
+    move; limits: rtol, atol per species (0 leaves it out of the error control), steps allowed;
+    counts: accepted, rejected. Where one of the conditions changes from what is held, time stops
+    just behind that instant (SWITCHED). The states at the times of `grid` from t on and before
+    the time reached are written to the rows of `seen`.
     """
     n, (rtol, atol, max_steps) = y.size, limits
-    jacobian, w = np.empty(rows.size), np.empty(plan.size)
-    stages = np.empty((STAGES, n))
-    slope, drift, trial = np.empty(n), np.empty(n), np.empty(n)
+    room = (
+        *(np.empty(rows.size), np.empty(n), np.empty(n), np.empty(plan.size)),
+        *(np.empty((STAGES, n)), np.empty(n), np.empty(held.size)),
+    )
+    jacobian, drift, _, _, stages, trial, now = room
     smallest = 1e-13 * max(abs(end), 1.0)
     steps = 0
+    row = np.searchsorted(grid, t)
     fresh = False
     while t < end:
         if steps >= max_steps:
@@ -140,26 +202,7 @@ def advance(
         step = left if last else _dyadic(h)
         if step < smallest and not last:
             return STEP_TOO_SMALL, t, h
-        w[:] = 0.0
-        for k in range(n):
-            w[plan.diagonal[k]] = 1.0 / (GAMMA * step)
-        for e in range(rows.size):
-            w[plan.jacobian_at[e]] -= jacobian[e] * free[rows[e]]
-        _factorise(w, plan)
-        for s in range(STAGES):
-            trial[:] = y
-            for j in range(s):
-                a = A[s, j]
-                if a != 0.0:
-                    trial += a * stages[j]
-            evaluate(code[0], t + C[s] * step, trial, p, slope)
-            for i in range(n):
-                value = slope[i] + step * D[s] * drift[i]
-                for j in range(s):
-                    value += G[s, j] / step * stages[j, i] if free[i] != 0.0 else 0.0
-                stages[s, i] = value * free[i]
-            _solve(w, plan, stages[s])
-        trial += stages[STAGES - 1]
+        _step(code, rows, plan, free, y, p, t, step, room)
         error = 0.0
         for i in range(n):
             if not np.isfinite(trial[i]):
@@ -168,15 +211,33 @@ def advance(
                 size_i = atol[i] + rtol * max(abs(y[i]), abs(trial[i]))
                 error = max(error, abs(stages[STAGES - 1, i]) / size_i)
         steps += 1
-        if error <= 1.0:
-            counts[ACCEPTED] += 1
-            y[:] = trial
-            t = end if last else t + step
-            fresh = False
-            proposal = step * min(5.0, 0.9 * max(error, 1e-8) ** -0.25)
-            h = max(h, proposal) if last else proposal
-        else:
+        if error > 1.0 or not np.isfinite(error):
             counts[REJECTED] += 1
             shrink = 0.9 * error**-0.25 if np.isfinite(error) else 0.1
             h = step * max(0.1, shrink)
+            continue
+        counts[ACCEPTED] += 1
+        proposal = step * min(5.0, 0.9 * max(error, 1e-8) ** -0.25)
+        reached = end if last else t + step
+        switch = held.size > 0 and _switched(code, reached, trial, p, held, now)
+        if switch:
+            before, behind = 0.0, step
+            while behind - before > max(1e-15 * abs(reached), 1e-12 * step):
+                middle = 0.5 * (before + behind)
+                _step(code, rows, plan, free, y, p, t, middle, room)
+                if _switched(code, t + middle, trial, p, held, now):
+                    behind = middle
+                else:
+                    before = middle
+            _step(code, rows, plan, free, y, p, t, behind, room)
+            step, reached = behind, t + behind
+        while row < grid.size and grid[row] < reached:
+            _interpolate(y, trial, stages, (grid[row] - t) / step, seen[row])
+            row += 1
+        y[:] = trial
+        t = reached
+        fresh = False
+        h = max(h, proposal) if last else proposal
+        if switch:
+            return SWITCHED, t, h
     return DONE, t, h

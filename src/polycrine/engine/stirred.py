@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, advance, evaluate
+from polycrine.engine import happenings
+from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, SWITCHED, advance, evaluate
 from polycrine.network.code import Code
-from polycrine.network.network import Floats
+from polycrine.network.network import Floats, Network
 from polycrine.network.schedule import Stop
 
 
@@ -121,9 +122,48 @@ def advance_member(
     free = np.ones(scales.size) if free is None else free
     if end <= member.time:
         return
-    functions = np.array([code.rates, code.jacobian, code.drift])
+    functions = code.addresses
     limits = (tolerances.relative, tolerances.absolute * scales, tolerances.max_steps)
     before = (member.state, member.parameters, member.time, end, member.step)
     member.status, member.time, member.step = advance(
         functions, code.rows, code.plan, free, *before, limits, member.counts
     )
+
+
+def sample(
+    code: Code,
+    network: Network,
+    member: Member,
+    times: Floats,
+    tolerances: Tolerances,
+    seed: int = 0,
+) -> Floats:
+    """The states of a member at `times`, which rise and do not begin before it: (time, species).
+
+    A member that fails keeps its last good time and its status; what lies behind it is NaN. seed:
+    of the chance by which events of equal priority take turns.
+    """
+    free, scales = np.ones(member.state.size), network.scales
+    limits = (tolerances.relative, tolerances.absolute * scales, tolerances.max_steps)
+    seen = np.full((len(times), member.state.size), np.nan)
+    occasions = happenings.occasions(network)
+    size = sum(3 + 2 * len(event.changes) for event in network.events)
+    chance = np.random.Generator(np.random.Philox(key=seed))
+    events = happenings.Happenings(code, occasions, size, chance)
+    longest = (times[-1] - times[0]) / code.waves if code.waves else np.inf
+    place = code.addresses, code.rows, code.plan, free, member.state, member.parameters
+    events.happen(member.time, member.state, member.parameters)
+    while member.time < times[-1]:
+        now = member.time, member.state, member.parameters
+        stop = min(float(times[-1]), events.next_stop(*now))
+        held = events.conditions(*now)
+        stop = min(stop, member.time + longest)
+        before = (member.time, stop, member.step, limits, member.counts)
+        member.status, member.time, member.step = advance(*place, *before, held, times, seen)
+        if member.status not in (DONE, SWITCHED):
+            return seen
+        member.status = DONE
+        if events.happen(member.time, member.state, member.parameters):
+            member.step = min(member.step, tolerances.first_step * (times[-1] - times[0]))
+    seen[times == member.time] = member.state
+    return seen

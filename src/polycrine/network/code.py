@@ -1,7 +1,8 @@
 """Network -> machine code: right-hand side, sparse Jacobian and time derivative.
 
-The rates are differentiated by sympy, written as LLVM IR and compiled by llvmlite; the object
-code is kept on disk under the hash of the equations, so a network is compiled once per machine.
+The rates become one graph of terms, are differentiated, written as LLVM IR and compiled by
+llvmlite; the object code is kept on disk under the hash of the equations, so a network is
+compiled once per machine.
 The sparse LU of 1/(gamma h) - J is a static plan of index arrays (no pivoting: the diagonal
 dominates for the step sizes that the error control admits).
 """
@@ -22,10 +23,15 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from polycrine.network.network import Network, read_rate
+from polycrine.network.expressions import read
+from polycrine.network.graph import Graph, Term
+from polycrine.network.machine import write_function
+from polycrine.network.network import Network
 
 Ints = NDArray[np.int64]
-FORMAT = "2"
+FORMAT = "3"
+WAVES = 2000  # steps of a run at least, where a condition may come and go in time by itself
+FUNCTIONS = ("rates", "jacobian", "drift", "watched", "crossings", "values")
 _engines: dict[str, Any] = {}
 _lock = threading.Lock()
 
@@ -55,16 +61,28 @@ class Plan(NamedTuple):
 class Code:
     """Addresses of compiled functions f(t, y, p, out), and the elimination plan.
 
-    rates writes dy/dt, jacobian the nonzero entries of d(dy/dt)/dy in the plan's order, and
-    drift the partial derivative of dy/dt with respect to time.
+    Each function writes the terms that `Equations` has under its name; conditions are how many
+    are watched, clocks how many of them depend on time alone; waves: how many steps a run takes at
+    least, where one of these may come and go by itself.
     """
 
     rates: int
     jacobian: int
     drift: int
+    watched: int
+    crossings: int
+    values: int
     rows: Ints
     columns: Ints
     plan: Plan
+    conditions: int = 0
+    clocks: int = 0
+    waves: int = 0
+
+    @property
+    def addresses(self) -> Ints:
+        """What the integrator calls: rates, jacobian, drift and watched."""
+        return np.array([self.rates, self.jacobian, self.drift, self.watched])
 
 
 def compile_network(network: Network, say: Callable[[str], None] = lambda _: None) -> Code:
@@ -82,6 +100,7 @@ def compile_network(network: Network, say: Callable[[str], None] = lambda _: Non
         _store(stored, network, machine)
     with np.load(stored, allow_pickle=False) as arrays:
         binary, rows, columns = arrays["binary"].tobytes(), arrays["rows"], arrays["columns"]
+        sizes = [int(size) for size in arrays["sizes"]]
     with _lock:
         if key not in _engines:
             engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
@@ -90,7 +109,16 @@ def compile_network(network: Network, say: Callable[[str], None] = lambda _: Non
             _engines[key] = engine
     at = _engines[key].get_function_address
     plan = make_plan(len(network.species), rows, columns)
-    return Code(at("rates"), at("jacobian"), at("drift"), rows, columns, plan)
+    addresses = {name: at(name) for name in FUNCTIONS}
+    return Code(
+        **addresses,
+        rows=rows,
+        columns=columns,
+        plan=plan,
+        conditions=sizes[0],
+        clocks=sizes[1],
+        waves=sizes[2],
+    )
 
 
 def cache_folder() -> Path:
@@ -106,116 +134,99 @@ def cache_folder() -> Path:
 
 
 def _store(path: Path, network: Network, machine: Any) -> None:
-    rates, jacobian, drift, rows, columns = differentiate(network)
+    equations = differentiate(network)
     names = {species.name: ("y", i) for i, species in enumerate(network.species)}
     names |= {parameter.name: ("p", i) for i, parameter in enumerate(network.parameters)}
     module = ir.Module(name="network")
-    _emit(module, "rates", rates, names)
-    _emit(module, "jacobian", jacobian, names)
-    _emit(module, "drift", drift, names)
+    for name in FUNCTIONS:
+        write_function(module, name, equations.graph, getattr(equations, name), names)
     compiled = llvm.parse_assembly(str(module))
     compiled.verify()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(2))
     builder.getModulePassManager().run(compiled, builder)
     binary = np.frombuffer(machine.emit_object(compiled), dtype=np.uint8)
     scratch = path.with_name(f"{path.stem}.{os.getpid()}.npz")
-    np.savez(scratch, binary=binary, rows=rows, columns=columns)
+    clocks = len(equations.crossings) // 2
+    sizes = np.array([len(equations.watched), clocks, equations.waves])
+    places = {"rows": equations.rows, "columns": equations.columns}
+    np.savez(scratch, allow_pickle=False, binary=binary, sizes=sizes, **places)
     scratch.replace(path)
 
 
-def differentiate(network: Network) -> tuple[list[Any], list[Any], list[Any], Ints, Ints]:
-    """Expressions of dy/dt, of its Jacobian's nonzero entries (with their rows and columns), and
-    of its partial time derivative."""
-    import sympy
+@dataclass(frozen=True)
+class Equations:
+    """What a network means, as terms of one graph.
 
+    rates: dy/dt; jacobian: the nonzero entries of its derivative (rows, columns); drift: its
+    partial time derivative; watched: conditions whose change is an instant on which a step has to
+    end; crossings: of each condition on time alone how far its sides lie apart, and how fast that
+    changes; values: of each event its trigger, delay, priority, and for each change the value and
+    its factor; waves: how many steps a run takes at least, where a condition comes and goes.
+    """
+
+    graph: Graph
+    rates: list[Term]
+    jacobian: list[Term]
+    drift: list[Term]
+    rows: Ints
+    columns: Ints
+    watched: list[Term]
+    crossings: list[Term]
+    values: list[Term]
+    waves: int
+
+
+def differentiate(network: Network) -> Equations:
+    """The equations of a network, and their derivatives."""
+    graph = Graph()
     index = {species.name: i for i, species in enumerate(network.species)}
-    symbols = {name: sympy.Symbol(name, real=True) for name in index}
-    time = sympy.Symbol("t", real=True)
-    known = {**symbols, "t": time}
-    known |= {p.name: sympy.Symbol(p.name, real=True) for p in network.parameters}
-
-    def number(value: float) -> Any:
-        return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value, 17)
-
-    def read(text: str) -> Any:
-        return read_rate(text, known, number, sympy.exp)
-
+    known = {name: graph.symbol(name) for name in (*index, "t")}
+    known |= {parameter.name: graph.symbol(parameter.name) for parameter in network.parameters}
     for name, text in network.assignments:
-        known[name] = read(text)
-    zero = sympy.Integer(0)
+        known[name] = read(text, known, graph.algebra)
+    zero = graph.number(0.0)
     rates, drift = [zero] * len(index), [zero] * len(index)
-    entries: dict[tuple[int, int], Any] = {}
+    entries: dict[tuple[int, int], Term] = {}
     for reaction in network.reactions:
-        rate = read(reaction.rate)
-        slopes = [
-            (index[s.name], rate.diff(s))
-            for s in sorted(rate.free_symbols, key=str)
-            if s.name in index
-        ]
-        in_time = rate.diff(time)
+        rate = read(reaction.rate, known, graph.algebra)
         for name, text in reaction.changes:
-            row, factor = index[name], read(text)
-            rates[row] += factor * rate
-            drift[row] += factor * in_time
-            for column, slope in slopes:
-                entries[row, column] = entries.get((row, column), zero) + factor * slope
+            row, part = index[name], read(text, known, graph.algebra) * rate
+            rates[row] += part
+            drift[row] += graph.slope(part, "t")
+            for symbol in sorted(part.names & index.keys(), key=index.__getitem__):
+                place = row, index[symbol]
+                entries[place] = entries.get(place, zero) + graph.slope(part, symbol)
     places = sorted(entries)
-    rows = np.array([row for row, _ in places], dtype=np.int64)
-    columns = np.array([column for _, column in places], dtype=np.int64)
-    return rates, [entries[place] for place in places], drift, rows, columns
-
-
-def _emit(module: ir.Module, name: str, expressions: list[Any], names: dict[str, Any]) -> None:
-    """A function that evaluates expressions of t, y and p, and writes them to `out`."""
-    double, integer = ir.DoubleType(), ir.IntType(64)
-    pointer = double.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [double, pointer, pointer, pointer])
-    function = ir.Function(module, kind, name)
-    t, y, p, out = function.args
-    builder = ir.IRBuilder(function.append_basic_block())
-    exponential = module.globals.get("llvm.exp.f64") or ir.Function(
-        module, ir.FunctionType(double, [double]), "llvm.exp.f64"
+    values = [
+        read(text, known, graph.algebra)
+        for event in network.events
+        for text in (
+            *(event.trigger, event.delay, event.priority),
+            *(part for change in event.changes for part in change[1:]),
+        )
+    ]
+    moving = {name for reaction in network.reactions for name, _ in reaction.changes}
+    watched, crossings, waves = [], [], 0
+    for condition in graph.comparisons([*rates, *values]):
+        if not condition.names & {*moving, "t"}:
+            continue  # it can change in events only
+        watched.append(condition)
+        if "t" in condition.names and not condition.names & moving:
+            left, right = (Term(graph, at) for at in graph.nodes[condition.at].parts)
+            crossings += [left - right, graph.slope(left - right, "t")]
+            waves = max(waves, WAVES if "t" in crossings[-1].names else 0)
+    return Equations(
+        graph,
+        rates,
+        [entries[place] for place in places],
+        drift,
+        np.array([row for row, _ in places], dtype=np.int64),
+        np.array([column for _, column in places], dtype=np.int64),
+        watched,
+        crossings,
+        values,
+        waves,
     )
-    seen: dict[Any, Any] = {}
-
-    def value(e: Any) -> Any:
-        if e not in seen:
-            seen[e] = compute(e)
-        return seen[e]
-
-    def power(base: Any, exponent: int) -> Any:
-        if exponent == 1:
-            return base
-        half = power(base, exponent // 2)
-        square = builder.fmul(half, half)
-        return builder.fmul(square, base) if exponent % 2 else square
-
-    def compute(e: Any) -> Any:
-        if e.is_Number:
-            return ir.Constant(double, float(e))
-        if e.is_Symbol:
-            if e.name == "t":
-                return t
-            array, position = names[e.name]
-            start = y if array == "y" else p
-            return builder.load(builder.gep(start, [ir.Constant(integer, position)]))
-        if e.is_Add or e.is_Mul:
-            operation = builder.fadd if e.is_Add else builder.fmul
-            total = value(e.args[0])
-            for argument in e.args[1:]:
-                total = operation(total, value(argument))
-            return total
-        if e.is_Pow and e.exp.is_Integer:
-            raised = power(value(e.base), abs(int(e.exp)))
-            one = ir.Constant(double, 1.0)
-            return raised if e.exp > 0 else builder.fdiv(one, raised)
-        if e.func.__name__ == "exp":
-            return builder.call(exponential, [value(e.args[0])])
-        raise ValueError(f"a rate law cannot hold '{e}'")
-
-    for i, expression in enumerate(expressions):
-        builder.store(value(expression), builder.gep(out, [ir.Constant(integer, i)]))
-    builder.ret_void()
 
 
 def make_plan(size: int, rows: Ints, columns: Ints) -> Plan:

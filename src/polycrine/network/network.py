@@ -4,11 +4,8 @@ A rate is an expression in the names of species, parameters and assigned quantit
 parts joined by dots (`blood.TNF`, `monocyte.TNFR1_TNF`, `TNFR1.TNF.kon`). `t` is time in min.
 """
 
-import ast
 import hashlib
-import operator
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,15 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.catalogue.entries import Number
+from polycrine.network.expressions import read
 
 Floats = NDArray[np.float64]
-OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
 
 
 @dataclass(frozen=True)
@@ -64,6 +55,27 @@ class Reaction:
 
 
 @dataclass(frozen=True)
+class Event:
+    """What happens when a condition becomes true.
+
+    delay: from then until it happens; priority: the highest of those that are due happens first;
+    changes: species, its new value, and a factor of the moment at which it happens, before any of
+    its changes; persistent: it happens even if the condition has become false meanwhile; before:
+    whether the condition counts as true before the start; early: whether values are those of the
+    moment when the condition became true.
+    """
+
+    name: str
+    trigger: str
+    changes: tuple[tuple[str, str, str], ...]
+    delay: str = "0"
+    priority: str = "0"
+    persistent: bool = True
+    before: bool = True
+    early: bool = True
+
+
+@dataclass(frozen=True)
 class Network:
     """Everything that a solver needs, and everything that a reader needs to name it."""
 
@@ -71,6 +83,7 @@ class Network:
     parameters: tuple[Parameter, ...]
     assignments: tuple[tuple[str, str], ...]
     reactions: tuple[Reaction, ...]
+    events: tuple[Event, ...] = ()
 
     def index(self, name: str) -> int:
         """Position of a species in the state vector."""
@@ -104,7 +117,8 @@ class Network:
         """Names the equations (not the values): equal networks share compiled code."""
         names = [[part.name for part in parts] for parts in (self.species, self.parameters)]
         laws = [(reaction.rate, reaction.changes) for reaction in self.reactions]
-        return hashlib.sha256(repr((names, self.assignments, laws)).encode()).hexdigest()
+        known = (names, self.assignments, laws, *([self.events] if self.events else []))
+        return hashlib.sha256(repr(known).encode()).hexdigest()
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -115,40 +129,12 @@ class Network:
         return {parameter.name: i for i, parameter in enumerate(self.parameters)}
 
 
-def read_rate(
-    text: str,
-    known: Mapping[str, Any],
-    number: Callable[[float], Any] = float,
-    exponential: Callable[[Any], Any] = np.exp,
-) -> Any:
-    """The value of an expression, its names looked up in `known` (floats, arrays or symbols).
-
-    Raises ValueError for anything but names, numbers, + - * / ** and exp.
-    """
-
-    def walk(node: ast.AST) -> Any:
-        match node:
-            case ast.Constant(value=int() | float() as value):
-                return number(value)
-            case ast.Name() | ast.Attribute():
-                return known[ast.unparse(node)]
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -walk(operand)
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATIONS:
-                return OPERATIONS[type(op)](walk(left), walk(right))
-            case ast.Call(func=ast.Name(id="exp"), args=[argument]):
-                return exponential(walk(argument))
-        raise ValueError(f"a rate law cannot hold '{ast.unparse(node)}'")
-
-    return walk(ast.parse(text, mode="eval").body)
-
-
 def evaluate_assignment(network: Network, name: str, state: Floats) -> Floats:
     """An assigned quantity from states (..., species), at the network's own parameters."""
     known: dict[str, Any] = {s.name: state[..., i] for i, s in enumerate(network.species)}
     known |= {parameter.name: parameter.value for parameter in network.parameters}
     for assigned, text in network.assignments:
-        known[assigned] = read_rate(text, known)
+        known[assigned] = read(text, known)
         if assigned == name:
             break
     return np.asarray(known[name], dtype=np.float64)

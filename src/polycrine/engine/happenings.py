@@ -1,0 +1,142 @@
+"""Events of a network: what happens when a condition becomes true, in SBML's order.
+
+A condition on the state is found inside a step, to 1e-12 of it; one on time alone is a stop, which
+no step can pass. Of all that is due, the highest priority happens first (of equal ones, one by
+chance), and conditions are asked again after each.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from polycrine.engine.rosenbrock import evaluate
+from polycrine.network.code import Code
+from polycrine.network.network import Floats, Network
+
+TOO_MANY = 100_000  # happenings of one member between two calls
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """An event with the places of its trigger, delay and priority among the compiled values, and
+    of each change: the species, the value, and its factor."""
+
+    trigger: int
+    delay: int
+    priority: int
+    changes: tuple[tuple[int, int, int], ...]
+    persistent: bool
+    before: bool
+    early: bool
+
+
+def occasions(network: Network) -> tuple[Occasion, ...]:
+    """The events of a network as places among its compiled values."""
+    found, at = [], 0
+    for event in network.events:
+        changes = tuple(
+            (network.index(name), at + 3 + 2 * k, at + 4 + 2 * k)
+            for k, (name, _, _) in enumerate(event.changes)
+        )
+        flags = event.persistent, event.before, event.early
+        found.append(Occasion(at, at + 1, at + 2, changes, *flags))
+        at += 3 + 2 * len(event.changes)
+    return tuple(found)
+
+
+@dataclass(eq=False)
+class Pending:
+    """What has been triggered and is still to happen; values: of the moment of the trigger."""
+
+    time: float
+    event: int
+    values: Floats | None
+
+
+@dataclass
+class Happenings:
+    """The events of one member: which triggers held, and what is pending."""
+
+    code: Code
+    events: tuple[Occasion, ...]
+    size: int
+    chance: np.random.Generator
+    held: list[bool] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.held = [event.before for event in self.events]
+
+    def values(self, t: float, y: Floats, p: Floats) -> Floats:
+        """Everything that the events depend on, now."""
+        out = np.empty(self.size)
+        evaluate(self.code.values, t, y, p, out)
+        return out
+
+    def conditions(self, t: float, y: Floats, p: Floats) -> Floats:
+        """What holds of all that a step may not pass unseen."""
+        out = np.empty(self.code.conditions)
+        evaluate(self.code.watched, t, y, p, out)
+        return out
+
+    def happen(self, t: float, y: Floats, p: Floats) -> bool:
+        """Let everything that is due at t happen to y, in place; whether anything did."""
+        anything = False
+        for _ in range(TOO_MANY):
+            self._look(t, y, p)
+            due = [what for what in self.pending if what.time <= t]
+            if not due:
+                return anything
+            values = self.values(t, y, p)
+            urgent = [values[self.events[what.event].priority] for what in due]
+            equal = [what for what, u in zip(due, urgent, strict=True) if u == max(urgent)]
+            first = equal[0] if len(equal) == 1 else equal[self.chance.integers(len(equal))]
+            self.pending.remove(first)
+            self._change(self.events[first.event], first.values, t, y, p)
+            anything = True
+        raise FloatingPointError(f"more than {TOO_MANY} events at one instant, t = {t:g}")
+
+    def _look(self, t: float, y: Floats, p: Floats) -> None:
+        values = self.values(t, y, p)
+        for k, event in enumerate(self.events):
+            holds = bool(values[event.trigger])
+            if holds and not self.held[k]:
+                stored = values if event.early else None
+                self.pending.append(Pending(t + values[event.delay], k, stored))
+            if not holds and not event.persistent:
+                self.pending = [what for what in self.pending if what.event != k]
+            self.held[k] = holds
+
+    def _change(
+        self, event: Occasion, stored: Floats | None, t: float, y: Floats, p: Floats
+    ) -> None:
+        now = self.values(t, y, p)
+        values = now if stored is None else stored
+        for species, value, factor in event.changes:
+            y[species] = values[value] * now[factor]
+
+    def next_stop(self, t: float, y: Floats, p: Floats) -> float:
+        """The next time at which something pending is due or a condition on time may change."""
+        times = [what.time for what in self.pending]
+        for k in range(self.code.clocks):
+            found = self._crossing(k, t, y, p)
+            if found > t:
+                times.append(found)
+        return min(times, default=np.inf)
+
+    def _crossing(self, clock: int, t: float, y: Floats, p: Floats) -> float:
+        """Where the two sides of a condition on time meet, to the last bit where they can."""
+        sides = np.empty(2 * self.code.clocks)
+
+        def gap(time: float) -> tuple[float, float]:
+            evaluate(self.code.crossings, time, y, p, sides)
+            return sides[2 * clock], sides[2 * clock + 1]
+
+        time = t
+        for _ in range(4):
+            apart, speed = gap(time)
+            if apart == 0.0 or speed == 0.0 or not np.isfinite(apart / speed):
+                break
+            time -= apart / speed
+        near = (time, np.nextafter(time, np.inf), np.nextafter(time, -np.inf))
+        return float(min(near, key=lambda at: abs(gap(at)[0])))
