@@ -10,7 +10,6 @@ and q = N + u c_s, both >= 0. The field answers with the c_s that this line lead
 swept until they agree. What is left between them enters the next step's q.
 """
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -221,8 +220,3 @@ class Inquiry:
             u[steeper] = -net[steeper] / surface[steeper]
             q[short] = 0.0
         return Answer(self.after, self.step, q, u, given)
-
-
-def threads() -> int:
-    """How many threads to use: $POLYCRINE_THREADS, else one per core."""
-    return int(os.environ.get("POLYCRINE_THREADS") or os.cpu_count() or 1)

@@ -4,14 +4,19 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from polycrine.engine import happenings
 from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, SWITCHED, advance, evaluate
 from polycrine.network.code import Code
 from polycrine.network.network import Floats, Network
 from polycrine.network.schedule import Stop
+
+CHUNK = 16  # members that one thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,7 @@ def run_stops(
                 member.step = tolerances.first_step
             member.next_stop += 1
 
-    threads = int(os.environ.get("POLYCRINE_THREADS") or os.cpu_count() or 1)
-    with ThreadPoolExecutor(max_workers=threads) as pool:
+    with ThreadPoolExecutor(max_workers=threads()) as pool:
         list(pool.map(work, members, schedules))
 
 
@@ -167,3 +171,75 @@ def sample(
             member.step = min(member.step, tolerances.first_step * (times[-1] - times[0]))
     seen[times == member.time] = member.state
     return seen
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sample_chunk(
+    code: Any, rows: Any, plan: Any, free: Any, states: Any, parameters: Any, times: Any,
+    first: float, limits: Any, held: Any, seen: Any, reached: Any, status: Any, counts: Any,
+) -> None:  # fmt: skip
+    last = times.size - 1
+    for i in range(states.shape[0]):
+        status[i], reached[i], _ = advance(
+            code, rows, plan, free, states[i], parameters[i], times[0], times[last], first, limits,
+            counts[i], held, times, seen[i],
+        )  # fmt: skip
+        if status[i] == DONE:
+            seen[i, last] = states[i]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Many members over time: states (member, time, species), NaN behind what failed; of each
+    member its status, the last good time, and its accepted and rejected steps."""
+
+    times: Floats
+    states: Floats
+    status: NDArray[np.int64]
+    reached: Floats
+    counts: Floats
+
+
+def sample_many(
+    code: Code,
+    network: Network,
+    states: Floats,
+    parameters: Floats,
+    times: Floats,
+    tolerances: Tolerances,
+    seed: int = 0,
+) -> Sampled:
+    """What `sample` finds for each of many members, from their states and parameters (member, ...).
+
+    One thread or many, the numbers of each are the same; seed + its position is its own.
+    """
+    n, size = states.shape
+    seen = np.full((n, len(times), size), np.nan)
+    status, reached = np.zeros(n, dtype=np.int64), np.full(n, float(times[0]))
+    counts, first = np.zeros((n, 2)), tolerances.first_step * (times[-1] - times[0])
+
+    def alone(i: int) -> None:
+        member = Member(float(times[0]), states[i].copy(), parameters[i].copy(), first)
+        seen[i] = sample(code, network, member, times, tolerances, seed + i)
+        status[i], reached[i], counts[i] = member.status, member.time, member.counts
+
+    def together(start: int) -> None:
+        part = slice(start, start + CHUNK)
+        limits = (tolerances.relative, tolerances.absolute * network.scales, tolerances.max_steps)
+        _sample_chunk(
+            code.addresses, code.rows, code.plan, np.ones(size), states[part].copy(),
+            parameters[part], times, first, limits, np.empty(0), seen[part], reached[part],
+            status[part], counts[part],
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(max_workers=threads()) as pool:
+        if code.conditions or network.events:
+            list(pool.map(alone, range(n)))
+        else:
+            list(pool.map(together, range(0, n, CHUNK)))
+    return Sampled(times, seen, status, reached, counts)
+
+
+def threads() -> int:
+    """How many threads to use: $POLYCRINE_THREADS, else one per core."""
+    return int(os.environ.get("POLYCRINE_THREADS") or os.cpu_count() or 1)

@@ -61,11 +61,14 @@ def read_sbml(source: Path | str) -> SbmlModel:
         if isinstance(source, Path)
         else libsbml.readSBMLFromString(source)
     )
+    body = document.getModel().getLine() if document.getModel() is not None else np.inf
+    errors = [document.getError(k) for k in range(document.getNumErrors())]
     serious = [
-        document.getError(k)
-        for k in range(document.getNumErrors())
-        if document.getError(k).getSeverity() >= libsbml.LIBSBML_SEV_ERROR
-    ]
+        e
+        for e in errors
+        if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR
+        and not (e.getErrorId() == libsbml.NotSchemaConformant and e.getLine() < body)
+    ]  # an attribute too many in the first line is what many programs write
     if serious:
         raise InputError(
             [Problem(f"{name}, line {e.getLine()}", e.getShortMessage() + ".", "") for e in serious]

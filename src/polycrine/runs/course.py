@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from polycrine.engine.cells import ROWS, Batch, threads
+from polycrine.engine.cells import ROWS, Batch
 from polycrine.engine.coupled import advance
 from polycrine.engine.life import locate
 from polycrine.engine.reach import Reach, reaches
-from polycrine.engine.stirred import Member
+from polycrine.engine.stirred import Member, threads
 from polycrine.engine.tissue import Tissue
 from polycrine.model.model import Model, Picture
 from polycrine.network.builder import LEDGER

@@ -1,0 +1,90 @@
+"""Runs of a model that was read from SBML: its symbols over time, by their ids."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from polycrine.engine.rosenbrock import DONE
+from polycrine.engine.stirred import Member, Tolerances, sample
+from polycrine.errors import NumericsError
+from polycrine.network.code import compile_network
+from polycrine.network.expressions import read
+from polycrine.network.network import Floats, Network
+from polycrine.network.sbml import SbmlModel
+
+SMALLEST = 1e-12  # of the largest variable: the least size that a variable's error refers to
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """rtol per step; atol of each variable's size at the start (of the smallest other one's, where
+    it starts from nothing)."""
+
+    rtol: float = 1e-7
+    atol: float = 1e-9
+
+
+def simulate(
+    model: SbmlModel,
+    end: float,
+    points: int,
+    accuracy: Accuracy | None = None,
+    amounts: bool = False,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Time (from 0 to `end`, `points` rows), species by id (concentrations, or amounts), and then
+    every other symbol that changes.
+
+    Raises NumericsError with the last good time where the numbers fail. seed: of the chance by
+    which events of equal priority take turns.
+    """
+    tolerance = accuracy or Accuracy()
+    network = scaled(model.network)
+    times = np.linspace(0.0, end, points)
+    first = 2.0**-30
+    member = Member(0.0, network.initial, network.values, first * end)
+    tolerances = Tolerances(tolerance.rtol, tolerance.atol, first)
+    states = sample(compile_network(network), network, member, times, tolerances, seed)
+    if member.status != DONE:
+        raise NumericsError(f"{member.message} (the last good time is {member.time:g})")
+    return table(model, times, states, amounts)
+
+
+def scaled(network: Network) -> Network:
+    """A network whose variables have the size that their error refers to."""
+    start = np.abs(network.initial)
+    moving = {name for reaction in network.reactions for name, _ in reaction.changes}
+    sizes = start[start > SMALLEST * start.max(initial=0.0)]
+    least = sizes.min(initial=np.inf)
+    least = least if np.isfinite(least) else 1.0
+    species = tuple(
+        replace(s, scale=float(size) if size > 0 else float(least))
+        if s.name in moving
+        else replace(s, scale=0.0)
+        for s, size in zip(network.species, start, strict=True)
+    )
+    return replace(network, species=species)
+
+
+def table(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> pd.DataFrame:
+    """States as the symbols of the file."""
+    network = model.network
+    known: dict[str, Any] = {
+        species.name: states[:, i] for i, species in enumerate(network.species)
+    }
+    known |= {parameter.name: parameter.value for parameter in network.parameters}
+    known |= {"t": times}
+    for name, text in network.assignments:
+        known[name] = read(text, known)
+    columns = {"time": times}
+    shown = sorted(model.quantities, key=lambda q: q.kind != "species")
+    for quantity in shown:
+        text = quantity.value
+        if quantity.kind == "species":
+            text = quantity.amount if amounts else quantity.concentration
+        elif not quantity.changes:
+            continue
+        columns[quantity.id] = np.broadcast_to(read(text, known), times.shape)
+    return pd.DataFrame(columns)
