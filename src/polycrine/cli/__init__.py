@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycrine.cli import catalogue
+from polycrine.cli import catalogue, sbml
 from polycrine.cli.tables import Json, show
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(sbml.app, name="sbml")
 PLAIN_LINE_S = 10.0
 
 NameOrFile = Annotated[str, typer.Argument(help="A scenario's name, or a model file (.yaml).")]

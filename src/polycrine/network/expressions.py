@@ -10,7 +10,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,8 @@ class Algebra:
 def read(text: str, known: Mapping[str, Any], algebra: "Algebra | None" = None) -> Any:
     """The value of an expression, its names looked up in `known`.
 
-    Raises ValueError for what is no expression, KeyError for an unknown name.
+    Numbers follow IEEE 754: what cannot be divided is infinite or no number. Raises ValueError for
+    what is no expression, KeyError for an unknown name.
     """
     meaning = algebra or NUMBERS
 
@@ -66,7 +67,8 @@ def read(text: str, known: Mapping[str, Any], algebra: "Algebra | None" = None) 
             case ast.Name(id="true" | "false" as word):
                 return meaning.truth(word == "true")
             case ast.Name() | ast.Attribute():
-                return known[ast.unparse(node)]
+                value = known[ast.unparse(node)]
+                return meaning.number(value) if isinstance(value, float | int) else value
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -walk(operand)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -86,7 +88,8 @@ def read(text: str, known: Mapping[str, Any], algebra: "Algebra | None" = None) 
                 return meaning.functions[name](walk(argument))
         raise ValueError(f"a rate law cannot hold '{ast.unparse(node)}'")
 
-    return walk(parsed(text))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return walk(parsed(text))
 
 
 @lru_cache(maxsize=4096)
@@ -126,11 +129,9 @@ def _compare(sign: str, left: Any, right: Any) -> Any:
 
 def _power(base: Any, exponent: Any) -> Any:
     """A power; 0 where a base that should be zero lies below it and the exponent is no integer."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        whole = np.equal(np.floor(exponent), exponent)
-        below = np.less(base, 0.0) & ~whole
-        result = np.power(np.where(below, 0.0, np.asarray(base, dtype=float)), exponent)
-    return result if np.ndim(result) else float(result)
+    whole = np.equal(np.floor(exponent), exponent)
+    below = np.less(base, 0.0) & ~whole
+    return np.power(np.where(below, 0.0, np.asarray(base, dtype=float)), exponent)[()]
 
 
 def _factorial(value: Any) -> Any:
@@ -145,13 +146,13 @@ _NAMED: dict[str, Callable[[Any], Any]] = {
 }
 _NAMED |= {"asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh}
 NUMBERS = Algebra(
-    number=float,
+    number=np.float64,
     functions={name: _NAMED.get(name) or getattr(np, name) for name in FUNCTIONS},
     power=_power,
     compare=_compare,
     choose=lambda test, body, other: np.where(test, body, other)[()],
-    all_of=lambda *parts: np.logical_and.reduce(parts),
-    any_of=lambda *parts: np.logical_or.reduce(parts),
+    all_of=lambda *parts: reduce(np.logical_and, parts),
+    any_of=lambda *parts: reduce(np.logical_or, parts),
     none_of=np.logical_not,
     truth=bool,
 )

@@ -49,10 +49,19 @@ class SbmlModel:
     quantities: tuple[Quantity, ...]
 
 
+def library() -> Any:
+    """The library that reads and writes the files; raises InputError where it is not there."""
+    try:
+        import libsbml
+    except ImportError as error:
+        instead = "Install it: pip install python-libsbml."
+        raise wrong("SBML", "it needs the package python-libsbml.", instead) from error
+    return libsbml
+
+
 def read_sbml(source: Path | str) -> SbmlModel:
     """The model in an SBML file (a path) or text; raises InputError with every problem of it."""
-    import libsbml
-
+    libsbml = library()
     if isinstance(source, Path) and not source.is_file():
         raise wrong(str(source), "there is no such file.")
     name = str(source) if isinstance(source, Path) else "SBML"
@@ -67,8 +76,9 @@ def read_sbml(source: Path | str) -> SbmlModel:
         e
         for e in errors
         if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR
+        and e.getErrorId() not in (libsbml.MissingXMLEncoding, libsbml.BadXMLDecl)
         and not (e.getErrorId() == libsbml.NotSchemaConformant and e.getLine() < body)
-    ]  # an attribute too many in the first line is what many programs write
+    ]  # no XML declaration, an attribute too many in the first line: so many programs write
     if serious:
         raise InputError(
             [Problem(f"{name}, line {e.getLine()}", e.getShortMessage() + ".", "") for e in serious]
@@ -451,8 +461,7 @@ class _Formula:
     """MathML -> the network's grammar."""
 
     def __init__(self, reader: _Reader) -> None:
-        import libsbml as L
-
+        L = library()
         self.reader, self.L = reader, L
         plain = ("SIN", "COS", "TAN", "SINH", "COSH", "TANH", "EXP", "FLOOR", "ABS", "FACTORIAL")
         self.functions = {getattr(L, f"AST_FUNCTION_{name}"): name.lower() for name in plain}

@@ -1,6 +1,7 @@
-"""Runs of a model that was read from SBML: its symbols over time, by their ids."""
+"""Runs of a model that was read from SBML, and models of ours written as SBML."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,16 @@ import pandas as pd
 
 from polycrine.engine.rosenbrock import DONE
 from polycrine.engine.stirred import Member, Tolerances, sample
-from polycrine.errors import NumericsError
+from polycrine.errors import InputError, NumericsError, Problem, wrong
+from polycrine.model.model import Model
 from polycrine.network.code import compile_network
 from polycrine.network.expressions import read
 from polycrine.network.network import Floats, Network
+from polycrine.network.places import to_network
 from polycrine.network.sbml import SbmlModel
+from polycrine.network.sbml_writer import write_sbml
+from polycrine.network.schedule import make_schedule
+from polycrine.runs.run import choose_samples, end_time, settled
 
 SMALLEST = 1e-12  # of the largest variable: the least size that a variable's error refers to
 
@@ -24,6 +30,21 @@ class Accuracy:
 
     rtol: float = 1e-7
     atol: float = 1e-9
+
+
+def refuse_senseless(end: float, points: int, accuracy: Accuracy, out: Path) -> None:
+    """Raises InputError with everything that no run can be asked for."""
+    asked = (
+        (end > 0 and np.isfinite(end), "--end", f"{end:g} is not behind the start, 0."),
+        (points >= 2, "--points", f"{points} rows cannot hold both ends."),
+        (0 < accuracy.rtol < 1, "--rtol", f"{accuracy.rtol:g} is not between 0 and 1."),
+        (0 < accuracy.atol < 1, "--atol", f"{accuracy.atol:g} is not between 0 and 1."),
+        (not out.exists(), "--out", f"'{out}' is already there."),
+        (out.parent.is_dir(), "--out", f"there is no folder '{out.parent}'."),
+    )
+    problems = [Problem(place, rule) for holds, place, rule in asked if not holds]
+    if problems:
+        raise InputError(problems)
 
 
 def simulate(
@@ -78,7 +99,7 @@ def table(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> pd.
     known |= {"t": times}
     for name, text in network.assignments:
         known[name] = read(text, known)
-    columns = {"time": times}
+    names, columns = ["time"], [times]
     shown = sorted(model.quantities, key=lambda q: q.kind != "species")
     for quantity in shown:
         text = quantity.value
@@ -86,5 +107,33 @@ def table(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> pd.
             text = quantity.amount if amounts else quantity.concentration
         elif not quantity.changes:
             continue
-        columns[quantity.id] = np.broadcast_to(read(text, known), times.shape)
-    return pd.DataFrame(columns)
+        names.append(quantity.id)
+        columns.append(np.broadcast_to(read(text, known), times.shape))
+    return pd.DataFrame(np.column_stack(columns), columns=names)
+
+
+def export(model: Model, arm: str | None = None) -> str:
+    """The text of an SBML file: the stirred network of a model, its cells settled, with its doses.
+
+    Raises InputError for a model with a tissue, of which no one network is the whole.
+    """
+    if model.tissue is not None:
+        rule = f"'{model.tissue}' is a tissue in space; SBML holds stirred places only."
+        raise wrong(f"places.{model.tissue}", rule)
+    (sample,) = choose_samples(model, arm)
+    chosen = model.with_arm(sample)
+    network = to_network(chosen)
+    member = settled(chosen, network, compile_network(network))
+    started = replace(
+        network,
+        species=tuple(
+            replace(species, initial=float(value))
+            for species, value in zip(network.species, member.state, strict=True)
+        ),
+        parameters=tuple(
+            replace(parameter, value=float(value))
+            for parameter, value in zip(network.parameters, member.parameters, strict=True)
+        ),
+    )
+    schedule = make_schedule(chosen, network, None, end_time(chosen))
+    return write_sbml(started, chosen.name, schedule)
