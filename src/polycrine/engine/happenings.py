@@ -6,6 +6,7 @@ chance), and conditions are asked again after each.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -58,14 +59,20 @@ class Happenings:
     """The events of one member: which triggers held, and what is pending."""
 
     code: Code
-    events: tuple[Occasion, ...]
-    size: int
-    chance: np.random.Generator
-    held: list[bool] = field(default_factory=list)
+    network: Network
+    seed: int
+    held: list[bool] = field(init=False)
     pending: list[Pending] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.events = occasions(self.network)
+        self.size = sum(3 + 2 * len(event.changes) for event in self.network.events)
         self.held = [event.before for event in self.events]
+
+    @cached_property
+    def chance(self) -> np.random.Generator:
+        """By which events of equal priority take turns."""
+        return np.random.Generator(np.random.Philox(key=self.seed))
 
     def values(self, t: float, y: Floats, p: Floats) -> Floats:
         """Everything that the events depend on, now."""

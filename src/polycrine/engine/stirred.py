@@ -4,19 +4,18 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from polycrine.engine import happenings
+from polycrine.engine.lanes import advance_lanes
 from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, SWITCHED, advance, evaluate
-from polycrine.network.code import Code
+from polycrine.network.code import Code, compile_lanes
 from polycrine.network.network import Floats, Network
 from polycrine.network.schedule import Stop
 
-CHUNK = 16  # members that one thread takes at a time
+CHUNK = 512  # members that one thread takes at a time, at most
 
 
 @dataclass(frozen=True)
@@ -134,6 +133,11 @@ def advance_member(
     )
 
 
+def _limits(network: Network, tolerances: Tolerances) -> tuple[float, Floats, int]:
+    absolute = tolerances.absolute * network.scales
+    return tolerances.relative, absolute, tolerances.max_steps
+
+
 def sample(
     code: Code,
     network: Network,
@@ -147,14 +151,11 @@ def sample(
     A member that fails keeps its last good time and its status; what lies behind it is NaN. seed:
     of the chance by which events of equal priority take turns.
     """
-    free, scales = np.ones(member.state.size), network.scales
-    limits = (tolerances.relative, tolerances.absolute * scales, tolerances.max_steps)
+    limits = _limits(network, tolerances)
     seen = np.full((len(times), member.state.size), np.nan)
-    occasions = happenings.occasions(network)
-    size = sum(3 + 2 * len(event.changes) for event in network.events)
-    chance = np.random.Generator(np.random.Philox(key=seed))
-    events = happenings.Happenings(code, occasions, size, chance)
+    events = happenings.Happenings(code, network, seed)
     longest = (times[-1] - times[0]) / code.waves if code.waves else np.inf
+    free = np.ones(member.state.size)
     place = code.addresses, code.rows, code.plan, free, member.state, member.parameters
     events.happen(member.time, member.state, member.parameters)
     while member.time < times[-1]:
@@ -171,21 +172,6 @@ def sample(
             member.step = min(member.step, tolerances.first_step * (times[-1] - times[0]))
     seen[times == member.time] = member.state
     return seen
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _sample_chunk(
-    code: Any, rows: Any, plan: Any, free: Any, states: Any, parameters: Any, times: Any,
-    first: float, limits: Any, held: Any, seen: Any, reached: Any, status: Any, counts: Any,
-) -> None:  # fmt: skip
-    last = times.size - 1
-    for i in range(states.shape[0]):
-        status[i], reached[i], _ = advance(
-            code, rows, plan, free, states[i], parameters[i], times[0], times[last], first, limits,
-            counts[i], held, times, seen[i],
-        )  # fmt: skip
-        if status[i] == DONE:
-            seen[i, last] = states[i]
 
 
 @dataclass(frozen=True)
@@ -213,30 +199,56 @@ def sample_many(
 
     One thread or many, the numbers of each are the same; seed + its position is its own.
     """
-    n, size = states.shape
+    (n, size), last = states.shape, float(times[-1])
     seen = np.full((n, len(times), size), np.nan)
-    status, reached = np.zeros(n, dtype=np.int64), np.full(n, float(times[0]))
-    counts, first = np.zeros((n, 2)), tolerances.first_step * (times[-1] - times[0])
+    status, counts = np.zeros(n, dtype=np.int64), np.zeros((n, 2))
+    own, reached, ends = states.copy(), np.full(n, float(times[0])), np.full(n, last)
+    first = tolerances.first_step * (last - times[0])
+    steps, limits = np.full(n, first), _limits(network, tolerances)
+    longest = (last - times[0]) / code.waves if code.waves else np.inf
+    lanes, chunk = compile_lanes(network), min(CHUNK, -(-n // threads()))
+    events = [
+        happenings.Happenings(code, network, seed + i)
+        for i in range(n if network.events or code.conditions else 0)
+    ]
+    held = np.zeros((n, code.conditions))
+    share = code.rows, code.plan
 
-    def alone(i: int) -> None:
-        member = Member(float(times[0]), states[i].copy(), parameters[i].copy(), first)
-        seen[i] = sample(code, network, member, times, tolerances, seed + i)
-        status[i], reached[i], counts[i] = member.status, member.time, member.counts
+    def happen(i: int) -> None:
+        if events[i].happen(reached[i], own[i], parameters[i]):
+            steps[i] = min(steps[i], first)
 
-    def together(start: int) -> None:
-        part = slice(start, start + CHUNK)
-        limits = (tolerances.relative, tolerances.absolute * network.scales, tolerances.max_steps)
-        _sample_chunk(
-            code.addresses, code.rows, code.plan, np.ones(size), states[part].copy(),
-            parameters[part], times, first, limits, np.empty(0), seen[part], reached[part],
-            status[part], counts[part],
-        )  # fmt: skip
+    def look_ahead(i: int) -> None:
+        now = reached[i], own[i], parameters[i]
+        held[i] = events[i].conditions(*now)
+        ends[i] = min(last, events[i].next_stop(*now), reached[i] + longest)
+
+    def find_switch(i: int) -> None:
+        place = code.addresses, *share, np.ones(size), own[i], parameters[i]
+        before = reached[i], ends[i], steps[i], limits, counts[i]
+        status[i], reached[i], steps[i] = advance(*place, *before, held[i], times, seen[i])
+        status[i] = DONE if status[i] == SWITCHED else status[i]
+
+    def work(begin: int) -> None:
+        going = np.arange(begin, min(begin + chunk, n))
+        for i in going.tolist() if events else ():
+            happen(i)
+        while going.size:
+            for i in going.tolist() if events else ():
+                look_ahead(i)
+            place = lanes, *share, going, own, parameters, reached, ends
+            advance_lanes(*place, steps, limits, times, seen, held, status, counts)
+            for i in going[status[going] == SWITCHED].tolist():
+                find_switch(i)
+            going = going[status[going] == DONE]
+            for i in going.tolist() if events else ():
+                happen(i)
+            going = going[reached[going] < last]
 
     with ThreadPoolExecutor(max_workers=threads()) as pool:
-        if code.conditions or network.events:
-            list(pool.map(alone, range(n)))
-        else:
-            list(pool.map(together, range(0, n, CHUNK)))
+        list(pool.map(work, range(0, n, chunk)))
+    arrived = (status == DONE) & (reached == last)
+    seen[arrived, -1] = own[arrived]
     return Sampled(times, seen, status, reached, counts)
 
 

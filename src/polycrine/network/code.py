@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 
 from polycrine.network.expressions import read
 from polycrine.network.graph import Graph, Term
-from polycrine.network.machine import write_function
+from polycrine.network.machine import LANES, write_function
 from polycrine.network.network import Network
 
 Ints = NDArray[np.int64]
-FORMAT = "3"
+FORMAT = "5"
 WAVES = 2000  # steps of a run at least, where a condition may come and go in time by itself
-FUNCTIONS = ("rates", "jacobian", "drift", "watched", "crossings", "values")
+FUNCTIONS = ("rates", "jacobian", "drift", "watched", "crossings", "values")  # first 4: of a step
 _engines: dict[str, Any] = {}
 _lock = threading.Lock()
 
@@ -87,38 +87,43 @@ class Code:
 
 def compile_network(network: Network, say: Callable[[str], None] = lambda _: None) -> Code:
     """Machine code for a network, from the disk cache when these equations were met before."""
+    at, arrays = _compiled(network, 1, say)
+    rows, columns = arrays["rows"], arrays["columns"]
+    conditions, clocks, waves = arrays["sizes"].tolist()
+    plan = make_plan(len(network.species), rows, columns)
+    addresses = {name: at(name) for name in FUNCTIONS}
+    return Code(**addresses, rows=rows, columns=columns, plan=plan, conditions=conditions,
+                clocks=clocks, waves=waves)  # fmt: skip
+
+
+def compile_lanes(network: Network) -> Ints:
+    """Addresses of what the integrator calls as f(t, y, p, out) of LANES states at once."""
+    at, _ = _compiled(network, LANES, lambda _: None)
+    return np.array([at(name) for name in FUNCTIONS[:4]])
+
+
+def _compiled(network: Network, lanes: int, say: Callable[[str], None]) -> Any:
+    """Function name -> address, and what is stored with the code."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
     )
-    key = "-".join([network.digest, llvm.get_host_cpu_name(), llvmlite.__version__, FORMAT])
-    key = hashlib.sha256(key.encode()).hexdigest()[:32]
+    told = (network.digest, llvm.get_host_cpu_name(), llvmlite.__version__, FORMAT, str(lanes))
+    key = hashlib.sha256("-".join(told).encode()).hexdigest()[:32]
     stored = cache_folder() / f"{key}.npz"
     if not stored.is_file():
         say(f"compiling the equations ({len(network.species)} variables), once per model")
-        _store(stored, network, machine)
-    with np.load(stored, allow_pickle=False) as arrays:
-        binary, rows, columns = arrays["binary"].tobytes(), arrays["rows"], arrays["columns"]
-        sizes = [int(size) for size in arrays["sizes"]]
+        _store(stored, network, machine, lanes)
+    with np.load(stored, allow_pickle=False) as file:
+        arrays = dict(file)
     with _lock:
         if key not in _engines:
             engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-            engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
+            engine.add_object_file(llvm.ObjectFileRef.from_data(arrays["binary"].tobytes()))
             engine.finalize_object()
             _engines[key] = engine
-    at = _engines[key].get_function_address
-    plan = make_plan(len(network.species), rows, columns)
-    addresses = {name: at(name) for name in FUNCTIONS}
-    return Code(
-        **addresses,
-        rows=rows,
-        columns=columns,
-        plan=plan,
-        conditions=sizes[0],
-        clocks=sizes[1],
-        waves=sizes[2],
-    )
+    return _engines[key].get_function_address, arrays
 
 
 def cache_folder() -> Path:
@@ -133,13 +138,13 @@ def cache_folder() -> Path:
     return folder
 
 
-def _store(path: Path, network: Network, machine: Any) -> None:
+def _store(path: Path, network: Network, machine: Any, lanes: int) -> None:
     equations = differentiate(network)
     names = {species.name: ("y", i) for i, species in enumerate(network.species)}
     names |= {parameter.name: ("p", i) for i, parameter in enumerate(network.parameters)}
     module = ir.Module(name="network")
-    for name in FUNCTIONS:
-        write_function(module, name, equations.graph, getattr(equations, name), names)
+    for name in FUNCTIONS if lanes == 1 else FUNCTIONS[:4]:
+        write_function(module, name, equations.graph, getattr(equations, name), names, lanes)
     compiled = llvm.parse_assembly(str(module))
     compiled.verify()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(2))

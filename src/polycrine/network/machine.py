@@ -9,45 +9,73 @@ from polycrine.network.graph import Graph, Node, Term, is_whole
 
 DOUBLE, INTEGER = ir.DoubleType(), ir.IntType(64)
 POINTER = DOUBLE.as_pointer()
-SIGNATURE = ir.FunctionType(ir.VoidType(), [DOUBLE, POINTER, POINTER, POINTER])
-ONE, ZERO = ir.Constant(DOUBLE, 1.0), ir.Constant(DOUBLE, 0.0)
+LANES = 8  # states that one vector instruction may hold
+WORD = 8  # bytes
 INTRINSIC = {"exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "floor": "floor"}
 INTRINSIC |= {"ceil": "ceil", "abs": "fabs"}  # others are the C library's
 COMPARED = frozenset(COMPARISONS.values())
 
 
 def write_function(
-    module: ir.Module, name: str, graph: Graph, terms: list[Term], names: dict[str, Any]
+    module: ir.Module,
+    name: str,
+    graph: Graph,
+    terms: list[Term],
+    names: dict[str, Any],
+    lanes: int = 1,
 ) -> None:
     """Add void name(double t, double* y, double* p, double* out), which writes terms to `out`.
 
     names: of each symbol but t, the array (y or p) that it stands in, and its position there.
+    lanes: of more than one, t is a pointer too, and every array has one row of lanes per position.
     """
-    function = ir.Function(module, SIGNATURE, name)
-    writer = _Writer(module, function, graph, names)
+    time = DOUBLE if lanes == 1 else POINTER
+    signature = ir.FunctionType(ir.VoidType(), [time, POINTER, POINTER, POINTER])
+    function = ir.Function(module, signature, name)
+    writer = _Writer(module, function, graph, names, lanes)
     for at in graph.needed(terms):
         writer.found[at] = writer.compute(graph.nodes[at])
     for i, term in enumerate(terms):
-        place = writer.builder.gep(function.args[3], [ir.Constant(INTEGER, i)])
-        writer.builder.store(writer.found[term.at], place)
+        store = writer.builder.store(writer.found[term.at], writer.place(function.args[3], i))
+        store.align = WORD
     writer.builder.ret_void()
 
 
 class _Writer:
     """Writes one function; found: the value of each position of the graph so far."""
 
-    def __init__(self, module: ir.Module, function: Any, graph: Graph, names: dict[str, Any]):
-        self.module, self.graph, self.names = module, graph, names
-        self.time, self.y, self.p, _ = function.args
+    def __init__(
+        self, module: ir.Module, function: Any, graph: Graph, names: dict[str, Any], lanes: int
+    ):
+        self.module, self.graph, self.names, self.lanes = module, graph, names, lanes
+        self.kind = DOUBLE if lanes == 1 else ir.VectorType(DOUBLE, lanes)
+        self.suffix = "f64" if lanes == 1 else f"v{lanes}f64"
+        self.one, self.zero = self.constant(1.0), self.constant(0.0)
+        time, self.y, self.p, _ = function.args
         self.builder = ir.IRBuilder(function.append_basic_block())
+        self.time = time if lanes == 1 else self._at(time, 0)
         self.found: dict[int, Any] = {}
+
+    def constant(self, value: float) -> Any:
+        """A number, the same in every lane."""
+        return ir.Constant(self.kind, value if self.lanes == 1 else [value] * self.lanes)
+
+    def place(self, array: Any, position: int) -> Any:
+        """A pointer to what stands at a position of an array."""
+        pointer = self.builder.gep(array, [ir.Constant(INTEGER, position * self.lanes)])
+        return pointer if self.lanes == 1 else self.builder.bitcast(pointer, self.kind.as_pointer())
+
+    def _at(self, array: Any, position: int) -> Any:
+        value = self.builder.load(self.place(array, position))
+        value.align = WORD
+        return value
 
     def compute(self, node: Node) -> Any:
         """The value of a node whose parts are found."""
         b, parts = self.builder, [self.found[part] for part in node.parts]
         match node.operation:
             case "number":
-                return ir.Constant(DOUBLE, node.value)
+                return self.constant(node.value)
             case "symbol":
                 return self._load(node.value)
             case "add":
@@ -63,32 +91,47 @@ class _Writer:
             case "and" | "or" | "not" as word:
                 return self._logic(word, [self._holds(part) for part in parts])
             case "factorial":
-                return self._call("tgamma", b.fadd(parts[0], ONE))
+                return self._call("tgamma", b.fadd(parts[0], self.one))
             case name if name in COMPARED:
-                return b.uitofp(b.fcmp_ordered(name, *parts), DOUBLE)
+                return b.uitofp(b.fcmp_ordered(name, *parts), self.kind)
+            case name if name in INTRINSIC:
+                return self._intrinsic(INTRINSIC[name], *parts)
             case name:
-                known = f"llvm.{INTRINSIC[name]}.f64" if name in INTRINSIC else name
-                return self._call(known, *parts)
+                return self._call(name, *parts)
 
     def _load(self, name: str) -> Any:
         if name == "t":
             return self.time
         array, position = self.names[name]
-        start = self.y if array == "y" else self.p
-        return self.builder.load(self.builder.gep(start, [ir.Constant(INTEGER, position)]))
+        return self._at(self.y if array == "y" else self.p, position)
 
-    def _call(self, symbol: str, *arguments: Any) -> Any:
-        kind = ir.FunctionType(DOUBLE, [DOUBLE] * len(arguments))
-        target = self.module.globals.get(symbol) or ir.Function(self.module, kind, symbol)
+    def _function(self, symbol: str, kind: Any, count: int) -> Any:
+        known = self.module.globals.get(symbol)
+        return known or ir.Function(self.module, ir.FunctionType(kind, [kind] * count), symbol)
+
+    def _intrinsic(self, name: str, *arguments: Any) -> Any:
+        target = self._function(f"llvm.{name}.{self.suffix}", self.kind, len(arguments))
         return self.builder.call(target, arguments)
 
+    def _call(self, symbol: str, argument: Any) -> Any:
+        """A function of the C library, lane by lane."""
+        target, b = self._function(symbol, DOUBLE, 1), self.builder
+        if self.lanes == 1:
+            return b.call(target, [argument])
+        result = self.zero
+        for lane in range(self.lanes):
+            place = ir.Constant(ir.IntType(32), lane)
+            value = b.call(target, [b.extract_element(argument, place)])
+            result = b.insert_element(result, value, place)
+        return result
+
     def _holds(self, value: Any) -> Any:
-        return self.builder.fcmp_ordered("!=", value, ZERO)
+        return self.builder.fcmp_ordered("!=", value, self.zero)
 
     def _logic(self, word: str, parts: list[Any]) -> Any:
         b = self.builder
         joined = {"and": b.and_, "or": b.or_, "not": b.not_}[word](*parts)
-        return b.uitofp(joined, DOUBLE)
+        return b.uitofp(joined, self.kind)
 
     def _power(self, base: Any, exponent: Any, known: float | None) -> Any:
         """A power by products where the exponent is whole; 0 where a base that should be zero
@@ -96,10 +139,10 @@ class _Writer:
         b = self.builder
         if known is not None and is_whole(known):
             raised = self._product(base, abs(int(known)))
-            return raised if known > 0 else b.fdiv(ONE, raised)
-        whole = b.fcmp_ordered("==", self._call("llvm.floor.f64", exponent), exponent)
-        fine = b.or_(b.fcmp_ordered(">=", base, ZERO), whole)
-        return self._call("llvm.pow.f64", b.select(fine, base, ZERO), exponent)
+            return raised if known > 0 else b.fdiv(self.one, raised)
+        whole = b.fcmp_ordered("==", self._intrinsic("floor", exponent), exponent)
+        fine = b.or_(b.fcmp_ordered(">=", base, self.zero), whole)
+        return self._intrinsic("pow", b.select(fine, base, self.zero), exponent)
 
     def _product(self, base: Any, times: int) -> Any:
         if times == 1:
