@@ -6,7 +6,7 @@ from polycrine.engine.stirred import Member, Tolerances, run_stops
 from polycrine.network.code import compile_network, make_plan
 from polycrine.network.expressions import read
 from polycrine.network.network import Network, Parameter, Reaction, Species
-from polycrine.network.schedule import Stop
+from polycrine.network.stops import Stop
 
 
 def solve(network, times, tolerances=None):

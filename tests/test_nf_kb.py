@@ -10,7 +10,7 @@ from polycrine.model.programs import Program, Signal
 from polycrine.network.builder import Builder
 from polycrine.network.cells import CellWriter, Surroundings
 from polycrine.network.code import compile_network
-from polycrine.network.schedule import Stop
+from polycrine.network.stops import Stop
 
 
 def nuclear_nf_kb(drive, minutes):

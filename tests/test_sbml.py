@@ -10,7 +10,8 @@ from sbml_texts import sbml  # noqa: E402
 import polycrine as pc  # noqa: E402
 from polycrine.errors import InputError, NumericsError  # noqa: E402
 from polycrine.network.sbml import read_sbml  # noqa: E402
-from polycrine.runs.sbml import Accuracy, export, simulate  # noqa: E402
+from polycrine.runs.export import to_sbml
+from polycrine.runs.sbml import Accuracy, simulate  # noqa: E402
 
 
 def over_time(text, end=2.0, points=5, **options):
@@ -223,7 +224,7 @@ def test_numbers_that_fail_say_when():
 
 @pytest.fixture(scope="module")
 def exported():
-    return read_sbml(export(pc.load("endotoxemia")))
+    return read_sbml(to_sbml(pc.load("endotoxemia")))
 
 
 def test_an_exported_scenario_runs_as_it_does_here(exported, untreated):
@@ -239,4 +240,4 @@ def test_an_exported_scenario_runs_as_it_does_here(exported, untreated):
 
 def test_a_scenario_with_a_tissue_is_not_exported():
     with pytest.raises(InputError, match="tissue in space"):
-        export(pc.load("infection"))
+        to_sbml(pc.load("infection"))

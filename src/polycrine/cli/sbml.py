@@ -60,7 +60,7 @@ def export(
 ) -> None:
     """Write the stirred network of a scenario, its cells settled and its doses given, as SBML."""
     from polycrine.errors import wrong
-    from polycrine.runs.sbml import export as to_sbml
+    from polycrine.runs.export import to_sbml
     from polycrine.scenarios.library import load
 
     if out.exists():

@@ -59,14 +59,13 @@ class Happenings:
     """The events of one member: which triggers held, and what is pending."""
 
     code: Code
-    network: Network
+    events: tuple[Occasion, ...]
     seed: int
     held: list[bool] = field(init=False)
     pending: list[Pending] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.events = occasions(self.network)
-        self.size = sum(3 + 2 * len(event.changes) for event in self.network.events)
+        self.size = sum(3 + 2 * len(event.changes) for event in self.events)
         self.held = [event.before for event in self.events]
 
     @cached_property
@@ -89,6 +88,8 @@ class Happenings:
     def happen(self, t: float, y: Floats, p: Floats) -> bool:
         """Let everything that is due at t happen to y, in place; whether anything did."""
         anything = False
+        if not self.events:
+            return False
         for _ in range(TOO_MANY):
             self._look(t, y, p)
             due = [what for what in self.pending if what.time <= t]

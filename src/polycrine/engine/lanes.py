@@ -3,6 +3,9 @@
 LANES members at a time take the steps that `rosenbrock.advance` would let each of them take, with
 the same operations in the same order: the bits are the same, whichever members share a vector. A
 lane whose member has arrived takes the next member.
+
+Rows are named by their addresses; an array has to be used behind the last use of its address, or
+it is freed before.
 """
 
 import math
@@ -196,31 +199,25 @@ def _step(
         stage = at_slopes + ROW * n * (1 + s)
         _mix(s + 1, n, stage, at_rate, factors.ctypes.data, at_slopes)
         _solve(at_w, plan, stage)
-    trial += slopes[STAGES]
+    for i in range(n):
+        for lane in range(LANES):
+            trial[i, lane] += slopes[STAGES, i, lane]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _errors(y: Any, trial: Any, last: Any, rtol: float, atol: Any, error: Any) -> None:
+def _errors(y: Any, trial: Any, slopes: Any, rtol: float, atol: Any, error: Any) -> None:
     """Of each lane the error in units of what is allowed; not finite where a state is not."""
     error[:] = 0.0
-    controlled = max(np.sum(atol > 0.0), 1)
+    controlled = 0
     for i in range(y.shape[0]):
+        controlled += atol[i] > 0.0
         for lane in range(LANES):
             error[lane] += 0.0 * trial[i, lane]
             if atol[i] > 0.0:
                 size = atol[i] + rtol * max(abs(y[i, lane]), abs(trial[i, lane]))
-                error[lane] += (last[i, lane] / size) ** 2
+                error[lane] += (slopes[STAGES, i, lane] / size) ** 2
     for lane in range(LANES):
-        error[lane] = math.sqrt(error[lane] / controlled)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _look(y: Any, new: Any, bends: Any, share: float, lane: int, out: Any) -> None:
-    """The state of a lane at a share of a step."""
-    rest = 1.0 - share
-    for i in range(y.shape[0]):
-        bent = new[i, lane] + rest * (bends[0, i, lane] + share * bends[1, i, lane])
-        out[i] = y[i, lane] * rest + share * bent
+        error[lane] = math.sqrt(error[lane] / max(controlled, 1))
 
 
 class Lanes(NamedTuple):
@@ -247,21 +244,39 @@ class Lanes(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _verdict(on: Any, lane: int, max_steps: int) -> int:
-    """Why a lane's member goes no further (IDLE: it does), its next step being chosen."""
-    left = on.end[lane] - on.t[lane]
-    last = on.h[lane] >= left
-    on.step[lane] = left if last else _dyadic(on.h[lane])
-    on.behind[lane] = on.end[lane] if last else on.t[lane] + on.step[lane]
-    if on.t[lane] >= on.end[lane]:
-        return DONE
-    if on.taken[lane] >= max_steps:
-        return TOO_MANY_STEPS
-    if on.waits[lane]:
-        return SWITCHED
-    if on.step[lane] < 1e-13 * max(abs(on.end[lane]), 1.0) and not last:
-        return STEP_TOO_SMALL
-    return IDLE
+def _fill(
+    on: Any, waiting: int, who: Any, members: Any, ends: Any, grid: Any, status: Any, most: int
+) -> tuple[bool, int]:
+    """Let members that go no further leave and others board, and choose every lane's next step;
+    returns whether any lane has a member, and how many of `who` have boarded so far."""
+    busy = False
+    for lane in range(LANES):
+        while True:
+            i = on.aboard[lane]
+            if i == IDLE:
+                if waiting == who.size:
+                    break
+                _board(on, lane, who[waiting], members, ends, grid)
+                waiting += 1
+            left = on.end[lane] - on.t[lane]
+            last = on.h[lane] >= left
+            on.step[lane] = left if last else _dyadic(on.h[lane])
+            on.behind[lane] = on.end[lane] if last else on.t[lane] + on.step[lane]
+            verdict = IDLE
+            if left <= 0.0:
+                verdict = DONE
+            elif on.taken[lane] >= most:
+                verdict = TOO_MANY_STEPS
+            elif on.waits[lane]:
+                verdict = SWITCHED
+            elif on.step[lane] < 1e-13 * max(abs(on.end[lane]), 1.0) and not last:
+                verdict = STEP_TOO_SMALL
+            if verdict == IDLE:
+                busy = True
+                break
+            _leave(on, lane, members)
+            status[on.aboard[lane]], on.aboard[lane] = verdict, IDLE
+    return busy, waiting
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -276,26 +291,49 @@ def _board(on: Any, lane: int, i: int, members: Any, ends: Any, grid: Any) -> No
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _leave(on: Any, lane: int, members: Any) -> None:
+    """What a lane's member has come to is written."""
+    states, _, times, steps = members
+    i = on.aboard[lane]
+    states[i], times[i], steps[i] = on.y[:, lane], on.t[lane], on.h[lane]
+    on.step[lane] = 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _proceed(
-    on: Any, lane: int, error: float, trial: Any, bends: Any, grid: Any, seen: Any, counts: Any
-) -> None:
-    """Let a lane accept its step, or propose a shorter one."""
-    step, root = on.step[lane], math.sqrt(math.sqrt(max(error, 1e-8)))
-    if error > 1.0 or not np.isfinite(error):
+    on: Any, errors: Any, trial: Any, bends: Any, now: Any, held: Any, grid: Any, seen: Any,
+    counts: Any,
+) -> None:  # fmt: skip
+    """Let every lane accept its step, or propose a shorter one, or wait before a switch."""
+    for lane in range(LANES):
+        i, error, step = on.aboard[lane], errors[lane], on.step[lane]
+        if i == IDLE:
+            continue
+        root = math.sqrt(math.sqrt(max(error, 1e-8)))
+        if error > 1.0 or not np.isfinite(error):
+            on.taken[lane] += 1
+            counts[i, REJECTED] += 1
+            on.h[lane] = step * max(0.1, 0.9 / root if np.isfinite(error) else 0.1)
+            continue
+        for k in range(held.shape[1]):
+            on.waits[lane] |= now[k, lane] != held[i, k]
+        if on.waits[lane]:
+            continue
         on.taken[lane] += 1
-        counts[REJECTED] += 1
-        on.h[lane] = step * max(0.1, 0.9 / root if np.isfinite(error) else 0.1)
-    elif not on.waits[lane]:
-        on.taken[lane] += 1
-        counts[ACCEPTED] += 1
+        counts[i, ACCEPTED] += 1
         while on.row[lane] < grid.size and grid[on.row[lane]] < on.behind[lane]:
             share = (grid[on.row[lane]] - on.t[lane]) / step
-            _look(on.y, trial, bends, share, lane, seen[on.row[lane]])
+            rest = 1.0 - share
+            for k in range(trial.shape[0]):
+                bent = trial[k, lane] + rest * (bends[0, k, lane] + share * bends[1, k, lane])
+                seen[i, on.row[lane], k] = on.y[k, lane] * rest + share * bent
             on.row[lane] += 1
         proposal = step * min(5.0, 0.9 / root)
         last = on.h[lane] >= on.end[lane] - on.t[lane]
         on.h[lane] = max(on.h[lane], proposal) if last else proposal
-        on.y[:, lane], on.t[lane] = trial[:, lane], on.behind[lane]
+        on.t[lane] = on.behind[lane]
+        for k in range(trial.shape[0]):
+            on.y[k, lane] = trial[k, lane]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -333,6 +371,7 @@ def advance_lanes(
         *(slopes, trial, np.empty(LANES), np.empty((1 + STAGES, LANES))),
     )
     bends, nothing = np.empty((2, n, LANES)), np.zeros((n, LANES))
+    at_bends, at_slopes = bends.ctypes.data, slopes.ctypes.data + ROW * n
     now, asked = np.empty((conditions, LANES)), np.empty(LANES)
     on = Lanes(
         np.empty((n, LANES)), np.empty((parameters.shape[1], LANES)), np.zeros(LANES),
@@ -344,34 +383,22 @@ def advance_lanes(
         on.y[:, lane], on.p[:, lane] = states[who[0]], parameters[who[0]]
     waiting = 0
     while True:
-        busy = False
-        for lane in range(LANES):
-            while True:
-                i = on.aboard[lane]
-                if i != IDLE:
-                    verdict = _verdict(on, lane, max_steps)
-                    if verdict == IDLE:
-                        busy = True
-                        break
-                    states[i], times[i], steps[i] = on.y[:, lane], on.t[lane], on.h[lane]
-                    status[i], on.aboard[lane], on.step[lane] = verdict, IDLE, 1.0
-                if waiting == who.size:
-                    break
-                _board(on, lane, who[waiting], members, ends, grid)
-                waiting += 1
+        busy, waiting = _fill(on, waiting, who, members, ends, grid, status, max_steps)
         if not busy:
             return
         _step(code, rows, plan, on.y, on.p, on.t, on.step, on.stop, room)
-        _errors(on.y, trial, slopes[STAGES], rtol, atol, error)
+        _errors(on.y, trial, slopes, rtol, atol, error)
         for k in range(2):
-            _mix(5, n, bends[k].ctypes.data, nothing.ctypes.data, DENSE_ROWS[k].ctypes.data,
-                 slopes[1].ctypes.data)  # fmt: skip
-        asked[:] = np.minimum(on.behind, on.stop)
+            _mix(
+                5,
+                n,
+                at_bends + ROW * n * k,
+                nothing.ctypes.data,
+                DENSE_ROWS[k].ctypes.data,
+                at_slopes,
+            )
         if conditions > 0:
+            for lane in range(LANES):
+                asked[lane] = min(on.behind[lane], on.stop[lane])
             _call(code[3], asked.ctypes.data, trial.ctypes.data, on.p.ctypes.data, now.ctypes.data)
-        for lane in range(LANES):
-            i = on.aboard[lane]
-            if i != IDLE:
-                for k in range(conditions if error[lane] <= 1.0 else 0):
-                    on.waits[lane] |= now[k, lane] != held[i, k]
-                _proceed(on, lane, error[lane], trial, bends, grid, seen[i], counts[i])
+        _proceed(on, error, trial, bends, now, held, grid, seen, counts)

@@ -13,7 +13,7 @@ from polycrine.engine.lanes import advance_lanes
 from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, SWITCHED, advance, evaluate
 from polycrine.network.code import Code, compile_lanes
 from polycrine.network.network import Floats, Network
-from polycrine.network.schedule import Stop
+from polycrine.network.stops import Stop
 
 CHUNK = 512  # members that one thread takes at a time, at most
 
@@ -153,7 +153,7 @@ def sample(
     """
     limits = _limits(network, tolerances)
     seen = np.full((len(times), member.state.size), np.nan)
-    events = happenings.Happenings(code, network, seed)
+    events = happenings.Happenings(code, happenings.occasions(network), seed)
     longest = (times[-1] - times[0]) / code.waves if code.waves else np.inf
     free = np.ones(member.state.size)
     place = code.addresses, code.rows, code.plan, free, member.state, member.parameters
@@ -207,10 +207,8 @@ def sample_many(
     steps, limits = np.full(n, first), _limits(network, tolerances)
     longest = (last - times[0]) / code.waves if code.waves else np.inf
     lanes, chunk = compile_lanes(network), min(CHUNK, -(-n // threads()))
-    events = [
-        happenings.Happenings(code, network, seed + i)
-        for i in range(n if network.events or code.conditions else 0)
-    ]
+    alike, timed = happenings.occasions(network), bool(network.events or code.conditions)
+    events = [happenings.Happenings(code, alike, seed + i) for i in range(n if timed else 0)]
     held = np.zeros((n, code.conditions))
     share = code.rows, code.plan
 

@@ -8,13 +8,15 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polycrine.catalogue.entries import Number
 from polycrine.network.expressions import read
+
+if TYPE_CHECKING:  # a network that was read from SBML needs no catalogue
+    from polycrine.catalogue.entries import Number
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +44,7 @@ class Parameter:
 
     name: str
     value: float
-    number: Number | None = None
+    number: "Number | None" = None
     path: str = ""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from polycrine.network.expressions import COMPARISONS, FUNCTIONS, Algebra, names_in, read
 from polycrine.network.network import Network, identifier
 from polycrine.network.sbml import library
-from polycrine.network.schedule import Stop
+from polycrine.network.stops import Stop
 
 PLACE = "system"
 RESERVED = (

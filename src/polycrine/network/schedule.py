@@ -1,32 +1,13 @@
-"""Events and observations as stops: when the integrator must halt, and what it does there."""
+"""Events and observations of a declaration as stops."""
 
 import math
-from dataclasses import dataclass
 
 from polycrine.catalogue.library import catalogue
 from polycrine.model.model import Block, Give, Infect, Injure, KnockOut, Model, Observation, Stirred
 from polycrine.network.builder import LEDGER
 from polycrine.network.network import Network, identifier
+from polycrine.network.stops import Action, Stop
 from polycrine.units import quantity
-
-
-@dataclass(frozen=True)
-class Action:
-    """At a time (min), add to a species or set a parameter, named by its position."""
-
-    time: float
-    adds: bool
-    index: int
-    value: float
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A time (min) at which the integrator halts: it is observed first, then acted upon."""
-
-    time: float
-    observed: bool
-    actions: tuple[Action, ...] = ()
 
 
 def observation_times(

@@ -21,7 +21,8 @@ from polycrine.model.model import Model, Picture
 from polycrine.network.builder import LEDGER
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import OWED
-from polycrine.network.schedule import Stop, observation_times
+from polycrine.network.schedule import observation_times
+from polycrine.network.stops import Stop
 from polycrine.runs.tissue import happen
 from polycrine.units import MOLECULES_PER_PMOL
 

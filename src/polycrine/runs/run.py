@@ -22,7 +22,8 @@ from polycrine.network.builder import LEDGER
 from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import REST, held_species, to_network
-from polycrine.network.schedule import Stop, knocked_out, make_schedule, observation_times
+from polycrine.network.schedule import knocked_out, make_schedule, observation_times
+from polycrine.network.stops import Stop
 from polycrine.results.run import Run
 from polycrine.runs.course import Course, conclude, pack, run_course, unpack
 from polycrine.runs.tables import dataset, pictures, tables, tissue_tables

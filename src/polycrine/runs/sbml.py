@@ -1,4 +1,4 @@
-"""Runs of a model that was read from SBML, and models of ours written as SBML."""
+"""Runs of a model that was read from SBML: its symbols over time, by their ids."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,16 +9,11 @@ import pandas as pd
 
 from polycrine.engine.rosenbrock import DONE
 from polycrine.engine.stirred import Member, Tolerances, sample
-from polycrine.errors import InputError, NumericsError, Problem, wrong
-from polycrine.model.model import Model
+from polycrine.errors import InputError, NumericsError, Problem
 from polycrine.network.code import compile_network
 from polycrine.network.expressions import read
 from polycrine.network.network import Floats, Network
-from polycrine.network.places import to_network
 from polycrine.network.sbml import SbmlModel
-from polycrine.network.sbml_writer import write_sbml
-from polycrine.network.schedule import make_schedule
-from polycrine.runs.run import choose_samples, end_time, settled
 
 SMALLEST = 1e-12  # of the largest variable: the least size that a variable's error refers to
 
@@ -110,30 +105,3 @@ def table(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> pd.
         names.append(quantity.id)
         columns.append(np.broadcast_to(read(text, known), times.shape))
     return pd.DataFrame(np.column_stack(columns), columns=names)
-
-
-def export(model: Model, arm: str | None = None) -> str:
-    """The text of an SBML file: the stirred network of a model, its cells settled, with its doses.
-
-    Raises InputError for a model with a tissue, of which no one network is the whole.
-    """
-    if model.tissue is not None:
-        rule = f"'{model.tissue}' is a tissue in space; SBML holds stirred places only."
-        raise wrong(f"places.{model.tissue}", rule)
-    (sample,) = choose_samples(model, arm)
-    chosen = model.with_arm(sample)
-    network = to_network(chosen)
-    member = settled(chosen, network, compile_network(network))
-    started = replace(
-        network,
-        species=tuple(
-            replace(species, initial=float(value))
-            for species, value in zip(network.species, member.state, strict=True)
-        ),
-        parameters=tuple(
-            replace(parameter, value=float(value))
-            for parameter, value in zip(network.parameters, member.parameters, strict=True)
-        ),
-    )
-    schedule = make_schedule(chosen, network, None, end_time(chosen))
-    return write_sbml(started, chosen.name, schedule)
