@@ -32,7 +32,7 @@ from polycrine.engine.rosenbrock import (
     G,
     _dyadic,
 )
-from polycrine.network.machine import LANES, WORD
+from polycrine.network.machine import LANES, WIDTH, WORD
 
 ROW = LANES * WORD  # bytes between the same lane of two rows
 IDLE = -1
@@ -41,13 +41,16 @@ DENSE_ROWS = np.repeat(DENSE[:, :, None], LANES, axis=2)
 
 
 def _declare_call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any:
-    """Call void f(double* t, double* y, double* p, double* out) at an address."""
+    """Call void f(double* t, double* y, double* p, double* out) at an address, for all lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = ir.DoubleType().as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer] * 4)
         function = builder.inttoptr(arguments[0], kind.as_pointer())
-        builder.call(function, [builder.inttoptr(value, pointer) for value in arguments[1:]])
+        for first in range(0, LANES, WIDTH):
+            offset = ir.Constant(ir.IntType(64), first * WORD)
+            places = [builder.add(argument, offset) for argument in arguments[1:]]
+            builder.call(function, [builder.inttoptr(place, pointer) for place in places])
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5), generate

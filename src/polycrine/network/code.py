@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from polycrine.network.expressions import read
 from polycrine.network.graph import Graph, Term
-from polycrine.network.machine import LANES, write_function
+from polycrine.network.machine import WIDTH, write_function
 from polycrine.network.network import Network
 
 Ints = NDArray[np.int64]
-FORMAT = "5"
+FORMAT = "6"
 WAVES = 2000  # steps of a run at least, where a condition may come and go in time by itself
 FUNCTIONS = ("rates", "jacobian", "drift", "watched", "crossings", "values")  # first 4: of a step
 _engines: dict[str, Any] = {}
@@ -97,8 +97,8 @@ def compile_network(network: Network, say: Callable[[str], None] = lambda _: Non
 
 
 def compile_lanes(network: Network) -> Ints:
-    """Addresses of what the integrator calls as f(t, y, p, out) of LANES states at once."""
-    at, _ = _compiled(network, LANES, lambda _: None)
+    """Addresses of what the integrator calls as f(t, y, p, out), of WIDTH states side by side."""
+    at, _ = _compiled(network, WIDTH, lambda _: None)
     return np.array([at(name) for name in FUNCTIONS[:4]])
 
 

@@ -9,7 +9,8 @@ from polycrine.network.graph import Graph, Node, Term, is_whole
 
 DOUBLE, INTEGER = ir.DoubleType(), ir.IntType(64)
 POINTER = DOUBLE.as_pointer()
-LANES = 8  # states that one vector instruction may hold
+LANES = 16  # states side by side in a row of an array
+WIDTH = 8  # of these, how many one call of compiled code takes
 WORD = 8  # bytes
 INTRINSIC = {"exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "floor": "floor"}
 INTRINSIC |= {"ceil": "ceil", "abs": "fabs"}  # others are the C library's
@@ -27,7 +28,7 @@ def write_function(
     """Add void name(double t, double* y, double* p, double* out), which writes terms to `out`.
 
     names: of each symbol but t, the array (y or p) that it stands in, and its position there.
-    lanes: of more than one, t is a pointer too, and every array has one row of lanes per position.
+    lanes: WIDTH, where t is a pointer too, and every array has one row of LANES per position.
     """
     time = DOUBLE if lanes == 1 else POINTER
     signature = ir.FunctionType(ir.VoidType(), [time, POINTER, POINTER, POINTER])
@@ -48,6 +49,7 @@ class _Writer:
         self, module: ir.Module, function: Any, graph: Graph, names: dict[str, Any], lanes: int
     ):
         self.module, self.graph, self.names, self.lanes = module, graph, names, lanes
+        self.stride = 1 if lanes == 1 else LANES
         self.kind = DOUBLE if lanes == 1 else ir.VectorType(DOUBLE, lanes)
         self.suffix = "f64" if lanes == 1 else f"v{lanes}f64"
         self.one, self.zero = self.constant(1.0), self.constant(0.0)
@@ -62,7 +64,7 @@ class _Writer:
 
     def place(self, array: Any, position: int) -> Any:
         """A pointer to what stands at a position of an array."""
-        pointer = self.builder.gep(array, [ir.Constant(INTEGER, position * self.lanes)])
+        pointer = self.builder.gep(array, [ir.Constant(INTEGER, position * self.stride)])
         return pointer if self.lanes == 1 else self.builder.bitcast(pointer, self.kind.as_pointer())
 
     def _at(self, array: Any, position: int) -> Any:

@@ -507,7 +507,8 @@ class _Formula:
         if kind == L.AST_NAME:
             return self.reader.symbol(node.getName())
         if kind == L.AST_FUNCTION_DELAY or kind not in self._known():
-            what = node.getName() or L.formulaToL3String(node)
+            named = node.getName() or L.formulaToL3String(node)
+            what = "delay" if kind == L.AST_FUNCTION_DELAY else named
             self.reader._problem(node.getParentSBMLObject(), f"'{what}' is not carried.")
             return "0"
         if kind == L.AST_FUNCTION_RATE_OF:
