@@ -38,7 +38,7 @@ def test_the_bare_command_says_what_it_is_in_five_lines(polycrine):
 
 
 @pytest.mark.parametrize(
-    "verb", ["run", "resume", "check", "new", "scenarios", "catalogue", "cite", "panel"]
+    "verb", ["run", "resume", "check", "new", "scenarios", "catalogue", "sbml", "cite", "panel"]
 )
 def test_every_verb_has_help(polycrine, verb):
     code, out, _ = polycrine(verb, "--help")

@@ -1,6 +1,9 @@
+import json
 import re
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("libsbml", reason="python-libsbml is not installed")
@@ -8,6 +11,7 @@ pytest.importorskip("libsbml", reason="python-libsbml is not installed")
 from sbml_texts import sbml  # noqa: E402
 
 import polycrine as pc  # noqa: E402
+from polycrine.cli import main  # noqa: E402
 from polycrine.errors import InputError, NumericsError  # noqa: E402
 from polycrine.network.sbml import read_sbml  # noqa: E402
 from polycrine.runs.export import to_sbml
@@ -241,3 +245,48 @@ def test_an_exported_scenario_runs_as_it_does_here(exported, untreated):
 def test_a_scenario_with_a_tissue_is_not_exported():
     with pytest.raises(InputError, match="tissue in space"):
         to_sbml(pc.load("infection"))
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "decay.xml"
+    text = sbml({"c": 4.0}, {"A": {"initialAmount": 8.0}}, {"k": 1.0}, [("k*A*c", {"A": -1})])
+    path.write_text(text, "utf-8")
+    return path
+
+
+def polycrine(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["polycrine", "sbml", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exited:
+        main()
+    return exited.value.code or 0
+
+
+def test_the_command_writes_rows_at_both_ends(file, monkeypatch):
+    out = file.with_suffix(".csv")
+    assert polycrine(monkeypatch, "run", file, "--end", 2, "--points", 5, "--out", out) == 0
+    table = pd.read_csv(out)
+    assert table.time.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert table.A.to_numpy() == pytest.approx(2.0 * np.exp(-table.time), rel=1e-6)
+
+
+def test_the_command_says_everything_that_is_wrong_and_overwrites_nothing(
+    file, monkeypatch, capsys
+):
+    wrong = ("--end", -1, "--points", 1, "--rtol", 2, "--out", file)
+    assert polycrine(monkeypatch, "run", file, *wrong) == 2
+    told = capsys.readouterr().err
+    assert all(option in told for option in ("--end", "--points", "--rtol", "already there"))
+    assert file.read_text("utf-8").startswith("<?xml")
+
+
+def test_check_shows_names_and_ids(file, monkeypatch, capsys):
+    assert polycrine(monkeypatch, "check", file, "--json") == 0
+    rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["A"]["kind"] == "species"
+    assert rows["A"]["changes"] == "yes"
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path, monkeypatch, capsys):
+    assert polycrine(monkeypatch, "check", tmp_path / "none.xml") == 2
+    assert "no such file" in capsys.readouterr().err
