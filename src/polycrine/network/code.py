@@ -29,9 +29,10 @@ from polycrine.network.machine import WIDTH, write_function
 from polycrine.network.network import Network
 
 Ints = NDArray[np.int64]
-FORMAT = "6"
+FORMAT = "7"
 WAVES = 2000  # steps of a run at least, where a condition may come and go in time by itself
-FUNCTIONS = ("rates", "jacobian", "drift", "watched", "crossings", "values")  # first 4: of a step
+FUNCTIONS = ("rates", "jacobian", "drift", "watched", "gaps", "crossings", "values")
+OF_A_STEP = FUNCTIONS[:4]  # what lanes need as well
 _engines: dict[str, Any] = {}
 _lock = threading.Lock()
 
@@ -70,6 +71,7 @@ class Code:
     jacobian: int
     drift: int
     watched: int
+    gaps: int
     crossings: int
     values: int
     rows: Ints
@@ -81,8 +83,8 @@ class Code:
 
     @property
     def addresses(self) -> Ints:
-        """What the integrator calls: rates, jacobian, drift and watched."""
-        return np.array([self.rates, self.jacobian, self.drift, self.watched])
+        """What the integrator calls: rates, jacobian, drift, watched and gaps."""
+        return np.array([self.rates, self.jacobian, self.drift, self.watched, self.gaps])
 
 
 def compile_network(network: Network, say: Callable[[str], None] = lambda _: None) -> Code:
@@ -99,7 +101,7 @@ def compile_network(network: Network, say: Callable[[str], None] = lambda _: Non
 def compile_lanes(network: Network) -> Ints:
     """Addresses of what the integrator calls as f(t, y, p, out), of WIDTH states side by side."""
     at, _ = _compiled(network, WIDTH, lambda _: None)
-    return np.array([at(name) for name in FUNCTIONS[:4]])
+    return np.array([at(name) for name in OF_A_STEP])
 
 
 def _compiled(network: Network, lanes: int, say: Callable[[str], None]) -> Any:
@@ -143,7 +145,7 @@ def _store(path: Path, network: Network, machine: Any, lanes: int) -> None:
     names = {species.name: ("y", i) for i, species in enumerate(network.species)}
     names |= {parameter.name: ("p", i) for i, parameter in enumerate(network.parameters)}
     module = ir.Module(name="network")
-    for name in FUNCTIONS if lanes == 1 else FUNCTIONS[:4]:
+    for name in FUNCTIONS if lanes == 1 else OF_A_STEP:
         write_function(module, name, equations.graph, getattr(equations, name), names, lanes)
     compiled = llvm.parse_assembly(str(module))
     compiled.verify()
@@ -164,9 +166,10 @@ class Equations:
 
     rates: dy/dt; jacobian: the nonzero entries of its derivative (rows, columns); drift: its
     partial time derivative; watched: conditions whose change is an instant on which a step has to
-    end; crossings: of each condition on time alone how far its sides lie apart, and how fast that
-    changes; values: of each event its trigger, delay, priority, and for each change the value and
-    its factor; waves: how many steps a run takes at least, where a condition comes and goes.
+    end; gaps: how far their sides lie apart; crossings: of each condition on time alone its gap,
+    and how fast that changes; values: of each event its trigger, delay, priority, and for each
+    change the value and its factor; waves: how many steps a run takes at least, where a condition
+    comes and goes.
     """
 
     graph: Graph
@@ -176,6 +179,7 @@ class Equations:
     rows: Ints
     columns: Ints
     watched: list[Term]
+    gaps: list[Term]
     crossings: list[Term]
     values: list[Term]
     waves: int
@@ -211,13 +215,14 @@ def differentiate(network: Network) -> Equations:
         )
     ]
     moving = {name for reaction in network.reactions for name, _ in reaction.changes}
-    watched, crossings, waves = [], [], 0
+    watched, gaps, crossings, waves = [], [], [], 0
     for condition in graph.comparisons([*rates, *values]):
         if not condition.names & {*moving, "t"}:
             continue  # it can change in events only
+        left, right = (Term(graph, at) for at in graph.nodes[condition.at].parts)
         watched.append(condition)
+        gaps.append(left - right)
         if "t" in condition.names and not condition.names & moving:
-            left, right = (Term(graph, at) for at in graph.nodes[condition.at].parts)
             crossings += [left - right, graph.slope(left - right, "t")]
             waves = max(waves, WAVES if "t" in crossings[-1].names else 0)
     return Equations(
@@ -228,6 +233,7 @@ def differentiate(network: Network) -> Equations:
         np.array([row for row, _ in places], dtype=np.int64),
         np.array([column for _, column in places], dtype=np.int64),
         watched,
+        gaps,
         crossings,
         values,
         waves,
