@@ -59,22 +59,27 @@ def _declare_call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any
 _call: Any = intrinsic(_declare_call)
 
 
-def _rows_of(change: Any) -> Any:
-    """An intrinsic that changes the row at address a by the rows at addresses b and c."""
+def _rows_of(count: int, change: Any) -> Any:
+    """An intrinsic that changes the row at the first of `count` addresses by the others."""
 
-    def declared(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            kind = ir.VectorType(ir.DoubleType(), LANES).as_pointer()
-            places = [builder.inttoptr(argument, kind) for argument in arguments]
-            rows = [builder.load(place) for place in places]
-            for row in rows:
-                row.align = WORD
-            builder.store(change(builder, *rows), places[0]).align = WORD
-            return context.get_dummy_value()
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(ir.DoubleType(), LANES).as_pointer()
+        places = [builder.inttoptr(argument, kind) for argument in arguments]
+        rows = [builder.load(place) for place in places]
+        for row in rows:
+            row.align = WORD
+        builder.store(change(builder, *rows), places[0]).align = WORD
+        return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 3), generate
+    signature = types.void(*[types.intp] * count)
 
-    return intrinsic(declared)
+    def of_two(typingctx: Any, a: Any, b: Any) -> Any:
+        return signature, generate
+
+    def of_three(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+        return signature, generate
+
+    return intrinsic(of_two if count == 2 else of_three)
 
 
 def _mixture(count: int) -> Any:
@@ -105,10 +110,10 @@ def _mixture(count: int) -> Any:
 
 
 _mix_1, _mix_2, _mix_3, _mix_4, _mix_5, _mix_6 = (_mixture(count) for count in range(1, 7))
-_subtract = _rows_of(lambda builder, a, b, c: builder.fsub(a, builder.fmul(b, c)))
-_copy = _rows_of(lambda builder, a, b, c: b)
-_take = _rows_of(lambda builder, a, b, c: builder.fsub(a, b))
-_multiply = _rows_of(lambda builder, a, b, c: builder.fmul(b, c))
+_subtract = _rows_of(3, lambda builder, a, b, c: builder.fsub(a, builder.fmul(b, c)))
+_copy = _rows_of(2, lambda builder, a, b: b)
+_take = _rows_of(2, lambda builder, a, b: builder.fsub(a, b))
+_multiply = _rows_of(2, lambda builder, a, b: builder.fmul(a, b))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -121,7 +126,7 @@ def _factorise(w: int, values: Any, plan: Any) -> None:
         pivot = w + ROW * d
         for i in range(plan.lower_start[k], plan.lower_start[k + 1]):
             factor = w + ROW * plan.lower_at[i]
-            _multiply(factor, factor, pivot)
+            _multiply(factor, pivot)
             for j in range(plan.upper_start[k], plan.upper_start[k + 1]):
                 _subtract(w + ROW * plan.target[product], factor, w + ROW * plan.upper_at[j])
                 product += 1
@@ -137,7 +142,7 @@ def _solve(w: int, plan: Any, b: int) -> None:
         value = b + ROW * plan.order[k]
         for j in range(plan.upper_start[k], plan.upper_start[k + 1]):
             _subtract(value, w + ROW * plan.upper_at[j], b + ROW * plan.upper_column[j])
-        _multiply(value, value, w + ROW * plan.diagonal[k])
+        _multiply(value, w + ROW * plan.diagonal[k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -182,10 +187,9 @@ def _step(
     for lane in range(LANES):
         now[lane] = 1.0 / (GAMMA * step[lane])
     for k in range(n):
-        _copy(at_w + ROW * plan.diagonal[k], at_now, at_now)
+        _copy(at_w + ROW * plan.diagonal[k], at_now)
     for e in range(rows.size):
-        entry = at_jacobian + ROW * e
-        _take(at_w + ROW * plan.jacobian_at[e], entry, entry)
+        _take(at_w + ROW * plan.jacobian_at[e], at_jacobian + ROW * e)
     _factorise(at_w, w, plan)
     for s in range(STAGES):
         at = at_y

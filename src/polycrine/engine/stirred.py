@@ -126,16 +126,15 @@ def advance_member(
     if end <= member.time:
         return
     functions = code.addresses
-    limits = (tolerances.relative, tolerances.absolute * scales, tolerances.max_steps)
+    limits = _limits(scales, tolerances)
     before = (member.state, member.parameters, member.time, end, member.step)
     member.status, member.time, member.step = advance(
         functions, code.rows, code.plan, free, *before, limits, member.counts
     )
 
 
-def _limits(network: Network, tolerances: Tolerances) -> tuple[float, Floats, int]:
-    absolute = tolerances.absolute * network.scales
-    return tolerances.relative, absolute, tolerances.max_steps
+def _limits(scales: Floats, tolerances: Tolerances) -> tuple[float, Floats, int]:
+    return tolerances.relative, tolerances.absolute * scales, tolerances.max_steps
 
 
 def sample(
@@ -151,7 +150,7 @@ def sample(
     A member that fails keeps its last good time and its status; what lies behind it is NaN. seed:
     of the chance by which events of equal priority take turns.
     """
-    limits = _limits(network, tolerances)
+    limits = _limits(network.scales, tolerances)
     seen = np.full((len(times), member.state.size), np.nan)
     events = happenings.Happenings(code, happenings.occasions(network), seed)
     longest = (times[-1] - times[0]) / code.waves if code.waves else np.inf
@@ -204,7 +203,7 @@ def sample_many(
     status, counts = np.zeros(n, dtype=np.int64), np.zeros((n, 2))
     own, reached, ends = states.copy(), np.full(n, float(times[0])), np.full(n, last)
     first = tolerances.first_step * (last - times[0])
-    steps, limits = np.full(n, first), _limits(network, tolerances)
+    steps, limits = np.full(n, first), _limits(network.scales, tolerances)
     longest = (last - times[0]) / code.waves if code.waves else np.inf
     lanes, chunk = compile_lanes(network), min(CHUNK, -(-n // threads()))
     alike, timed = happenings.occasions(network), bool(network.events or code.conditions)

@@ -1,8 +1,9 @@
 """Expressions in rate laws: names, numbers, + - * / **, functions, and choices by a condition.
 
-One grammar (Python's), read in one of several algebras: floats and arrays (`NUMBERS`), or symbols
-that can be differentiated and compiled (`code.symbolic`). `a if condition else b` chooses;
-conditions are comparisons joined by `and`, `or` and `not`, or the names `true` and `false`.
+One grammar (Python's), read in one of several algebras: floats and arrays (`NUMBERS`), terms that
+can be differentiated and compiled (`graph.Graph`), text of SBML (`sbml_writer.TEXTS`).
+`a if condition else b` chooses; conditions are comparisons joined by `and`, `or` and `not`, or the
+names `true` and `false`.
 """
 
 import ast

@@ -241,7 +241,8 @@ class _Reader:
 
     def _moved(self) -> dict[str, list[tuple[str, str]]]:
         """Of each species that reactions change: the rates and what one unit does to it."""
-        m, found = self.source, {}  # type: ignore[var-annotated]
+        m = self.source
+        found: dict[str, list[tuple[str, str]]] = {}
         for reaction in m.getListOfReactions():
             if self.laws[reaction.getId()] is None:
                 continue
