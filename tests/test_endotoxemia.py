@@ -11,7 +11,7 @@ from polycrine.network.places import to_network
 from polycrine.network.schedule import make_schedule
 from polycrine.readouts.comparison import beside_measured
 from polycrine.readouts.timing import order_of_rise, summary
-from polycrine.runs.run import settled
+from polycrine.runs.health import settled
 from polycrine.scenarios.library import measured
 
 

@@ -97,16 +97,25 @@ def _read(text: str) -> Any:
     return _registry().Quantity(str(text).replace("µ", "u").replace("μ", "u"))
 
 
-@cache
 def quantity(
     text: str, kind: str, molecule: ActiveForm | None = None, weight_kg: float | None = None
 ) -> float:
     """The value of a text quantity in the internal unit of its kind.
 
     A concentration or amount may be given by mass or in IU, then `molecule` says what that means
-    in moles; a clearance or a dose may be given per body mass, then `weight_kg` is used.
+    in moles; a clearance or a dose may be given per body mass, then `weight_kg` is used (an array
+    of bodies gives an array of values).
     Raises UnitError: unreadable, not finite, or of another dimension.
     """
+    value, per_body = _quantity(text, kind, molecule, weight_kg is not None)
+    return value * weight_kg if per_body and weight_kg is not None else value
+
+
+@cache
+def _quantity(
+    text: str, kind: str, molecule: ActiveForm | None, has_body: bool
+) -> tuple[float, bool]:
+    """The value, and whether it is that of 1 kg of body."""
     unit, example = KINDS[kind]
     wanted = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     try:
@@ -117,22 +126,20 @@ def quantity(
         raise UnitError(rule) from error
     if not math.isfinite(value.magnitude):
         raise UnitError(f"'{text}' is not a finite number; write {wanted} such as '{example}'")
-    for reading in _readings(value, kind, molecule, weight_kg):
+    per_body = has_body and kind in ("amount", "clearance") and _per_kg(value)
+    whole = value * _registry().kg if per_body else value
+    for reading in _readings(whole, kind, molecule):
         if reading.is_compatible_with(unit):
-            return float(reading.to(unit).magnitude)
+            return float(reading.to(unit).magnitude), per_body
     rule = f"'{text}' is {_dimension_name(value)}; {wanted} is needed here, such as '{example}'"
     if "biological_activity" in str(value.dimensionality) and molecule is not None:
         rule += f" (no activity per mass is known for {molecule.name})"
     raise UnitError(rule + (" (a dose per body mass needs body.weight)" if _per_kg(value) else ""))
 
 
-def _readings(
-    value: Any, kind: str, molecule: ActiveForm | None, weight_kg: float | None
-) -> list[Any]:
-    """What a quantity may mean: as written, for this body, in moles of this molecule."""
+def _readings(value: Any, kind: str, molecule: ActiveForm | None) -> list[Any]:
+    """What a quantity may mean: as written, or in moles of this molecule."""
     registry = _registry()
-    if weight_kg is not None and kind in ("amount", "clearance") and _per_kg(value):
-        value = value * (weight_kg * registry.kg)
     if kind == "molar mass":
         return [value, value / registry.avogadro_constant]
     if molecule is None or kind not in ("concentration", "amount"):
@@ -180,6 +187,18 @@ def convert(value: float, unit: str, wanted: str) -> float:
         return float(_registry().Quantity(value, unit).to(wanted).magnitude)
     except Exception as error:
         raise UnitError(f"'{value:g} {unit}' cannot be given in {wanted}") from error
+
+
+@cache
+def ratio(text: str, base: str) -> float:
+    """How many times `base` a quantity is; raises UnitError where they cannot be compared."""
+    try:
+        times = (_read(text) / _read(base)).to("dimensionless").magnitude
+    except Exception as error:
+        raise UnitError(f"'{text}' cannot be compared with '{base}'") from error
+    if not math.isfinite(times):
+        raise UnitError(f"'{text}' is no finite multiple of '{base}'")
+    return float(times)
 
 
 def same_dimension(text: str, unit: str) -> str:

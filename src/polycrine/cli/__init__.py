@@ -108,6 +108,32 @@ def resume(
 
 
 @app.command()
+def sweep(
+    plan: Annotated[str, typer.Argument(help="A sweep's name, or a plan file (.yaml).")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the sweep.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run every member of a plan once: virtual patients, doses, numbers; again to go on."""
+    from polycrine.report.sweep import write_sweep_report
+    from polycrine.runs.sweep import new_sweep_folder
+    from polycrine.runs.sweep import sweep as run_sweep
+    from polycrine.scenarios.library import load_plan
+
+    declared, model, document = load_plan(plan)
+    folder = out or new_sweep_folder(declared, model)
+    with _watching(quiet) as watch:
+        done = run_sweep(declared, model, folder, document=document, watch=watch)
+    page = write_sweep_report(done)
+    status = done.info["status"]
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "report": str(page), "status": status}))
+        return
+    show([{"members": str(count), "status": name} for name, count in status.items()])
+    typer.echo(f"Report: {page}")
+
+
+@app.command()
 def check(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> None:
     """Say what is wrong with a model file, or what it consists of; nothing runs."""
     from polycrine.network.places import to_network
@@ -249,10 +275,13 @@ def _progress(quiet: bool) -> Iterator[Callable[[float, str], None]]:
         return
     last = time.monotonic()
 
+    began = last
+
     def plain(share: float, text: str) -> None:
         nonlocal last
         if text.startswith("compiling") or time.monotonic() - last >= PLAIN_LINE_S:
             last = time.monotonic()
-            typer.echo(f"{100 * share:.0f} %  {text}", err=True)
+            left = f", about {(last - began) * (1 / share - 1):.0f} s left" if share > 0 else ""
+            typer.echo(f"{100 * share:.0f} %  {text}{left}", err=True)
 
     yield (lambda share, text: None) if quiet else plain

@@ -171,8 +171,9 @@ def _mix(count: int, rows: int, out: int, base: int, factors: int, slopes: int) 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _step(
-    code: Any, rows: Any, plan: Any, y: Any, p: Any, t: Any, step: Any, stop: Any, room: Any
-) -> None:
+    code: Any, rows: Any, plan: Any, free: Any, y: Any, p: Any, t: Any, step: Any, stop: Any,
+    room: Any,
+) -> None:  # fmt: skip
     """One step of every lane: room.trial is the new state, the last of room.slopes its error.
 
     The first of room.slopes is the derivative in time, the others are the stages.
@@ -189,7 +190,8 @@ def _step(
     for k in range(n):
         _copy(at_w + ROW * plan.diagonal[k], at_now)
     for e in range(rows.size):
-        _take(at_w + ROW * plan.jacobian_at[e], at_jacobian + ROW * e)
+        if free[rows[e]] != 0.0:
+            _take(at_w + ROW * plan.jacobian_at[e], at_jacobian + ROW * e)
     _factorise(at_w, w, plan)
     for s in range(STAGES):
         at = at_y
@@ -205,6 +207,9 @@ def _step(
         _call(code[0], at_now, at, at_p, at_rate)
         stage = at_slopes + ROW * n * (1 + s)
         _mix(s + 1, n, stage, at_rate, factors.ctypes.data, at_slopes)
+        for k in range(n):
+            if free[k] == 0.0:
+                slopes[1 + s, k] = 0.0
         _solve(at_w, plan, stage)
     for i in range(n):
         for lane in range(LANES):
@@ -308,8 +313,8 @@ def _leave(on: Any, lane: int, members: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _proceed(
-    on: Any, errors: Any, trial: Any, bends: Any, now: Any, held: Any, grid: Any, seen: Any,
-    counts: Any,
+    on: Any, errors: Any, trial: Any, bends: Any, now: Any, held: Any, grid: Any, kept: Any,
+    seen: Any, counts: Any,
 ) -> None:  # fmt: skip
     """Let every lane accept its step, or propose a shorter one, or wait before a switch."""
     for lane in range(LANES):
@@ -331,9 +336,10 @@ def _proceed(
         while on.row[lane] < grid.size and grid[on.row[lane]] < on.behind[lane]:
             share = (grid[on.row[lane]] - on.t[lane]) / step
             rest = 1.0 - share
-            for k in range(trial.shape[0]):
+            for column in range(kept.size):
+                k = kept[column]
                 bent = trial[k, lane] + rest * (bends[0, k, lane] + share * bends[1, k, lane])
-                seen[i, on.row[lane], k] = on.y[k, lane] * rest + share * bent
+                seen[i, on.row[lane], column] = on.y[k, lane] * rest + share * bent
             on.row[lane] += 1
         proposal = step * min(5.0, 0.9 / root)
         last = on.h[lane] >= on.end[lane] - on.t[lane]
@@ -348,6 +354,7 @@ def advance_lanes(
     code: Any,
     rows: Any,
     plan: Any,
+    free: Any,
     who: Any,
     states: Any,
     parameters: Any,
@@ -356,6 +363,7 @@ def advance_lanes(
     steps: Any,
     limits: Any,
     grid: Any,
+    kept: Any,
     seen: Any,
     held: Any,
     status: Any,
@@ -363,11 +371,12 @@ def advance_lanes(
 ) -> None:
     """Advance those members that are listed in `who`, each from its time to its end.
 
-    code: what `compile_lanes` found; states (member, species), times and steps (the next to try)
-    of each member are read and written; limits: rtol, atol per species (0 leaves it out of the
-    error control), steps allowed; seen: (member, time of `grid` before the end, species) and
-    status are written; held: (member, condition), what holds at its time: a member whose next step
-    would change that waits before it (SWITCHED); counts (accepted, rejected) are added to.
+    code: what `compile_lanes` found; free: 0 holds a species, 1 lets it move; states (member,
+    species), times and steps (the next to try) of each member are read and written; limits: rtol,
+    atol per species (0 leaves it out of the error control), steps allowed; seen: (member, time of
+    `grid` before the end, one of the species that are `kept`) and status are written; held:
+    (member, condition), what holds at its time: a member whose next step would change that waits
+    before it (SWITCHED); counts (accepted, rejected) are added to.
     """
     n, (rtol, atol, max_steps) = states.shape[1], limits
     members, conditions = (states, parameters, times, steps), held.shape[1]
@@ -393,7 +402,7 @@ def advance_lanes(
         busy, waiting = _fill(on, waiting, who, members, ends, grid, status, max_steps)
         if not busy:
             return
-        _step(code, rows, plan, on.y, on.p, on.t, on.step, on.stop, room)
+        _step(code, rows, plan, free, on.y, on.p, on.t, on.step, on.stop, room)
         _errors(on.y, trial, slopes, rtol, atol, error)
         for k in range(2):
             _mix(
@@ -408,4 +417,4 @@ def advance_lanes(
             for lane in range(LANES):
                 asked[lane] = min(on.behind[lane], on.stop[lane])
             _call(code[3], asked.ctypes.data, trial.ctypes.data, on.p.ctypes.data, now.ctypes.data)
-        _proceed(on, error, trial, bends, now, held, grid, seen, counts)
+        _proceed(on, error, trial, bends, now, held, grid, kept, seen, counts)

@@ -209,7 +209,7 @@ def sample_many(
     alike, timed = happenings.occasions(network), bool(network.events or code.conditions)
     events = [happenings.Happenings(code, alike, seed + i) for i in range(n if timed else 0)]
     held = np.zeros((n, code.conditions))
-    share = code.rows, code.plan
+    share, free, everything = (code.rows, code.plan), np.ones(size), np.arange(size)
 
     def happen(i: int) -> None:
         if events[i].happen(reached[i], own[i], parameters[i]):
@@ -221,7 +221,7 @@ def sample_many(
         ends[i] = min(last, events[i].next_stop(*now), reached[i] + longest)
 
     def find_switch(i: int) -> None:
-        place = code.addresses, *share, np.ones(size), own[i], parameters[i]
+        place = code.addresses, *share, free, own[i], parameters[i]
         before = reached[i], ends[i], steps[i], limits, counts[i]
         status[i], reached[i], steps[i] = advance(*place, *before, held[i], times, seen[i])
         status[i] = DONE if status[i] == SWITCHED else status[i]
@@ -233,8 +233,8 @@ def sample_many(
         while going.size:
             for i in going.tolist() if events else ():
                 look_ahead(i)
-            place = lanes, *share, going, own, parameters, reached, ends
-            advance_lanes(*place, steps, limits, times, seen, held, status, counts)
+            place = lanes, *share, free, going, own, parameters, reached, ends
+            advance_lanes(*place, steps, limits, times, everything, seen, held, status, counts)
             for i in going[status[going] == SWITCHED].tolist():
                 find_switch(i)
             going = going[status[going] == DONE]

@@ -23,6 +23,7 @@ def _of(kind: str, *, positive: bool = False) -> Any:
     return AfterValidator(check)
 
 
+UNTREATED = "untreated"  # what a run without an arm is called
 Duration = Annotated[str, _of("duration")]
 Interval = Annotated[str, _of("duration", positive=True)]
 Volume = Annotated[str, _of("volume", positive=True)]

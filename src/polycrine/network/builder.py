@@ -4,24 +4,31 @@ from collections.abc import Mapping
 
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import Catalogue
-from polycrine.network.network import Network, Parameter, Reaction, Species, identifier
+from polycrine.network.network import Network, Parameter, Reaction, Species, Value, identifier
 from polycrine.units import ActiveForm, value_and_unit
 
 LEDGER = "ledger"
+NOTHING: Mapping[str, Value] = {}
 
 
 class Builder:
-    """A network in the making; `numbers` are the author's own values by their path."""
+    """A network in the making; `numbers` are the author's own values by their path.
+
+    varied: factors on numbers by their path, one for each member of a batch; asked: every path
+    that a number was wanted for.
+    """
 
     def __init__(
         self,
         known: Catalogue,
         molecules: tuple[str, ...],
         numbers: Mapping[str, str],
-        weight_kg: float | None,
+        weight_kg: Value | None,
+        varied: Mapping[str, Value] = NOTHING,
     ) -> None:
         self.known, self.molecules = known, molecules
         self.numbers, self.weight_kg = numbers, weight_kg
+        self.varied, self.asked = varied, set[str]()
         self.species: dict[str, Species] = {}
         self.parameters: dict[str, Parameter] = {}
         self.assignments: dict[str, str] = {}
@@ -40,7 +47,7 @@ class Builder:
         self,
         name: str,
         unit: str,
-        initial: float = 0.0,
+        initial: Value = 0.0,
         *,
         pmol: str = "",
         contents: Mapping[str, int] | None = None,
@@ -51,7 +58,7 @@ class Builder:
         self.species[name] = Species(name, unit, initial, held, pmol, scale)
         return name
 
-    def constant(self, name: str, value: float, number: Number | None = None) -> str:
+    def constant(self, name: str, value: Value, number: Number | None = None) -> str:
         """A parameter that is derived, changed by events, or converted by the caller."""
         self.parameters[name] = Parameter(name, value, number)
         return name
@@ -66,11 +73,16 @@ class Builder:
             return name
         if path in self.numbers:
             number = author_number(self.numbers[path], number.context)
-        value = number.read(kind, molecule, self.weight_kg)
+        value = number.read(kind, molecule, self.weight_kg) * self.factor(path)
         self.parameters[name] = Parameter(name, value, number, path)
         return name
 
-    def value(self, name: str) -> float:
+    def factor(self, path: str) -> Value:
+        """By what a number differs from its own value."""
+        self.asked.add(path)
+        return self.varied.get(path, 1.0)
+
+    def value(self, name: str) -> Value:
         """The value of a parameter in internal units."""
         return self.parameters[name].value
 

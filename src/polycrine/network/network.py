@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a network that was read from SBML needs no catalogue
     from polycrine.catalogue.entries import Number
 
 Floats = NDArray[np.float64]
+Value = Any  # a number; of many members of one network an array, one for each
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Species:
 
     name: str
     unit: str
-    initial: float = 0.0
+    initial: Value = 0.0
     contents: tuple[tuple[str, int], ...] = ()
     pmol: str = ""
     scale: float = 1.0
@@ -43,7 +44,7 @@ class Parameter:
     settings and tables call it."""
 
     name: str
-    value: float
+    value: Value
     number: "Number | None" = None
     path: str = ""
 
@@ -101,13 +102,13 @@ class Network:
 
     @property
     def initial(self) -> Floats:
-        """The state before anything settles, in species order."""
-        return np.array([species.initial for species in self.species])
+        """The state before anything settles, in species order (of a batch: member, species)."""
+        return _side_by_side([species.initial for species in self.species])
 
     @property
     def values(self) -> Floats:
-        """The parameter vector."""
-        return np.array([parameter.value for parameter in self.parameters])
+        """The parameter vector (of a batch: member, parameter)."""
+        return _side_by_side([parameter.value for parameter in self.parameters])
 
     @property
     def scales(self) -> Floats:
@@ -132,14 +133,25 @@ class Network:
 
 
 def evaluate_assignment(network: Network, name: str, state: Floats) -> Floats:
-    """An assigned quantity from states (..., species), at the network's own parameters."""
+    """An assigned quantity from states (..., species), at the network's own parameters.
+
+    Of a batch, states are (member, time, species).
+    """
     known: dict[str, Any] = {s.name: state[..., i] for i, s in enumerate(network.species)}
-    known |= {parameter.name: parameter.value for parameter in network.parameters}
+    for parameter in network.parameters:
+        own = isinstance(parameter.value, np.ndarray)
+        known[parameter.name] = parameter.value[:, None] if own else parameter.value
     for assigned, text in network.assignments:
         known[assigned] = read(text, known)
         if assigned == name:
             break
     return np.asarray(known[name], dtype=np.float64)
+
+
+def _side_by_side(values: list[Value]) -> Floats:
+    if any(isinstance(value, np.ndarray) for value in values):
+        values = list(np.broadcast_arrays(*values))
+    return np.moveaxis(np.array(values, dtype=np.float64), 0, -1)
 
 
 def identifier(name: str) -> str:

@@ -12,6 +12,7 @@ Tissue       in the whole network a tissue is one more stirred place, of the flu
              network per cell type with ports.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,9 @@ from polycrine.errors import InputError, Problem
 from polycrine.model.model import Give, Infect, Link, Model, Stirred, Tissue
 from polycrine.model.programs import Program, load_program
 from polycrine.network.barriers import Wall, exchange, free_diffusion, molecular_radius
-from polycrine.network.builder import LEDGER, Builder, author_number
+from polycrine.network.builder import LEDGER, NOTHING, Builder, author_number
 from polycrine.network.cells import CellWriter, Surroundings, binding_parameters, molecule_gate
-from polycrine.network.network import Network, identifier
+from polycrine.network.network import Network, Value, identifier
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"
@@ -43,6 +44,31 @@ def to_network(model: Model) -> Network:
     return NetworkWriter(model).write()
 
 
+def to_batch(model: Model, varied: Mapping[str, Value]) -> tuple[Network, Value]:
+    """The network with values for each member of a batch (see NetworkWriter), and which members
+    have receptors that take up more than is cleared."""
+    writer = NetworkWriter(model, varied)
+    return writer.write(), writer.impossible
+
+
+def what_may_vary(model: Model) -> dict[str, str]:
+    """Path of all that a batch may vary -> its value in the model."""
+    writer = NetworkWriter(model)
+    network = writer.write()
+    asked = {p.path: p.number.text for p in network.parameters if p.path and p.number}
+    cells = {f"{identifier(key)}.count": f"{group.count}" for key, group in writer.groups.items()}
+    volumes = {
+        f"{identifier(key)}.volume": place.volume
+        for key, place in model.places.items()
+        if isinstance(place, Stirred) and place.volume != "plasma"
+    }
+    body = {}
+    if model.body is not None:
+        names = ("weight", "plasma", "whole_blood")
+        body = {f"body.{name}": str(getattr(model.body, name)) for name in names}
+    return {**asked, **cells, **volumes, **body}
+
+
 def to_stirred(model: Model) -> Network:
     """The network of the places that are stirred, with an inflow per molecule from the tissue."""
     return NetworkWriter(model).write(without_tissue=True)
@@ -59,15 +85,18 @@ class Group:
 
     program: Program
     place: str
-    count: float
+    count: Value
     number: Number
 
 
-def groups_of(model: Model) -> dict[str, Group]:
+def _groups(model: Model, build: Builder) -> dict[str, Group]:
     """Every group of cells, those that enter a tissue last as `CELLS in TISSUE` (none at first)."""
     groups = {}
     for key, cells in model.cells.items():
         count, number = count_of_cells(model, key)
+        count *= build.factor(f"{identifier(key)}.count")
+        if number.unit and _counts_in_blood(model, key):
+            count *= build.factor("body.whole_blood")
         groups[key] = Group(load_program(cells.program), cells.place, count, number)
     for key, cells in model.cells.items():
         if cells.enters is not None:
@@ -82,14 +111,22 @@ def entered(key: str, tissue: str) -> str:
 
 
 class NetworkWriter:
-    """Writes the equations of a declaration, whole or in the parts that a tissue needs."""
+    """Writes the equations of a declaration, whole or in the parts that a tissue needs.
 
-    def __init__(self, model: Model) -> None:
+    varied: factors on what a member of a batch may have of its own: numbers by path, `body.weight`,
+    `body.plasma`, `body.whole_blood`, `PLACE.volume`, `CELLS.count`. impossible: which members
+    have receptors that take up more than is cleared; one alone would raise InputError.
+    """
+
+    def __init__(self, model: Model, varied: Mapping[str, Value] = NOTHING) -> None:
         self.model, self.known = model, catalogue()
         weight = quantity(model.body.weight, "body mass") if model.body else None
-        self.build = Builder(self.known, model.molecules, model.numbers, weight)
+        self.build = Builder(self.known, model.molecules, model.numbers, weight, varied)
+        if model.body is not None:
+            self.build.weight_kg = weight * self.build.factor("body.weight")
+        self.impossible: Value = False
         self.volumes = {key: self._volume(key) for key in model.places}
-        self.groups = groups_of(model)
+        self.groups = _groups(model, self.build)
         followed = set(model.molecules)
         self.complexes = [
             key for key in self.known.complexes if set(self.known.contents(key)) <= followed
@@ -162,20 +199,22 @@ class NetworkWriter:
         held = self.build.constant(f"{own}.pmol", pmol)
         return Surroundings(names, names, self.build.constant(f"{own}.to_{place}", share), held)
 
-    def _volume(self, key: str) -> float:
+    def _volume(self, key: str) -> Value:
         place = self.model.places[key]
         if isinstance(place, Tissue):
             share = self.known.tissues[place.of].fluid_fraction
             fluid = self.build.number(f"{place.of}.fluid_fraction", share, "number")
             return quantity(place.represents, "volume") * self.build.value(fluid)
-        return quantity(_volume_text(self.model, place), "volume")
+        path = "body.plasma" if place.volume == "plasma" else f"{identifier(key)}.volume"
+        return quantity(_volume_text(self.model, place), "volume") * self.build.factor(path)
 
     def _fluid(self, key: str) -> None:
         build, place = self.build, identifier(key)
         own = self.model.places[key]
-        text = f"{self.volumes[key]:.4g} L"
         if isinstance(own, Stirred):
             text = _volume_text(self.model, own)
+        else:
+            text = f"{self.volumes[key]:.4g} L"
         number = author_number(text, context=f"volume of fluid in {key}")
         volume = build.constant(f"{place}.volume", self.volumes[key], number)
         healthy = is_healthy(self.model, key)
@@ -197,13 +236,13 @@ class NetworkWriter:
             contents = self.known.contents(molecule)
             build.add(f"{place}.{identifier(molecule)}", "pM", contents=contents, pmol=volume)
 
-    def tissue_loss(self, molecule: str) -> float:
+    def tissue_loss(self, molecule: str) -> Value:
         """The rate (1/min) at which a molecule is lost in the fluid of a tissue."""
         half_life = self.known.molecules[molecule].tissue_half_life
         if half_life is None:
             return 0.0
         name = self.build.number(f"{molecule}.tissue_half-life", half_life, "duration")
-        return float(np.log(2) / self.build.value(name))
+        return np.log(2) / self.build.value(name)
 
     def _infused(self) -> set[str]:
         events = (*self.model.events, *(e for arm in self.model.arms.values() for e in arm))
@@ -246,7 +285,7 @@ class NetworkWriter:
                 changes = {f"{a}.{own}": f"-1/{a}.volume", f"{b}.{own}": f"1/{b}.volume"}
                 build.react(f"{passed}*{a}.{own}", changes)
 
-    def passage(self, link: Link, molecule: str) -> tuple[float, float]:
+    def passage(self, link: Link, molecule: str) -> tuple[Value, Value]:
         """Clearances (L/min) of a molecule from the first place of a link to the second, and back.
 
         Past a barrier lymph brings back to the stirred place what was filtered into the tissue.
@@ -265,7 +304,7 @@ class NetworkWriter:
         ways = (back, into)
         return ways if link.between[0] == tissue else ways[::-1]
 
-    def diffusion(self, tissue: str, radius: float) -> float:
+    def diffusion(self, tissue: str, radius: float) -> Value:
         """The diffusion (um^2/min) of a molecule of a radius (um) in the fluid of a tissue."""
         place = self.model.places[tissue]
         assert isinstance(place, Tissue)
@@ -273,7 +312,7 @@ class NetworkWriter:
         hindrance = self.build.number(f"{place.of}.hindrance", share, "number")
         return self.build.value(hindrance) * free_diffusion(radius)
 
-    def through_faces(self, tissue: str, radius: float) -> float:
+    def through_faces(self, tissue: str, radius: float) -> Value:
         """The clearance (L/min) through the open faces of all that a tissue stands for."""
         place = self.model.places[tissue]
         assert isinstance(place, Tissue)
@@ -286,7 +325,7 @@ class NetworkWriter:
         each = share * self.diffusion(tissue, radius) * surface / half_voxel
         return each * CUBIC_MICROMETRE * place.scale
 
-    def lymph(self, tissue: str) -> float:
+    def lymph(self, tissue: str) -> Value:
         """The lymph (L/min) that leaves all of the tissue."""
         place = self.model.places[tissue]
         assert isinstance(place, Tissue)
@@ -314,7 +353,9 @@ class NetworkWriter:
             number = self.known.molecules[molecule].clearance
             measured = build.value(build.number(f"{molecule}.clearance", number, "clearance"))
             counted = self.low_dose_uptake(molecule, plasma)
-            if counted > measured:
+            if self.build.varied:
+                self.impossible = self.impossible | (counted > measured)
+            elif counted > measured:
                 rule = f"receptors that face plasma take up {counted:.3g} L/min,"
                 rule += f" more than the measured {measured:.3g} L/min."
                 instead = "Lower receptors per cell or cells, or mend the clearance."
@@ -330,31 +371,39 @@ class NetworkWriter:
         if problems:
             raise InputError(problems)
 
-    def low_dose_uptake(self, molecule: str, plasma: str) -> float:
+    def low_dose_uptake(self, molecule: str, plasma: str) -> Value:
         """Clearance (L/min) of a trace in plasma by all receptors, through the links to them.
 
         Solves the steady trace level of every place with plasma held at 1:
         sum_b (Q_ba c_b - Q_ab c_a) = U_a c_a.
         """
         places = list(self.model.places)
-        flow = np.zeros((len(places), len(places)))
+        size = len(places)
+        flow = [[0.0] * size for _ in places]
         for link in self.model.links:
             a, b = (places.index(place) for place in link.between)
             there, back = self.passage(link, molecule)
-            flow[a, b] += there
-            flow[b, a] += back
-        uptake = np.array([self._uptake_in(place, molecule) for place in places])
-        balance = np.diag(flow.sum(axis=1) + uptake) - flow.T
+            flow[a][b] = flow[a][b] + there
+            flow[b][a] = flow[b][a] + back
+        uptake = [self._uptake_in(place, molecule) for place in places]
+        every = np.broadcast_arrays(*(rate for row in flow for rate in row), *uptake)
+        values = np.stack(every, axis=-1)
+        rates = values[..., : size * size].reshape(*values.shape[:-1], size, size)
+        taken = values[..., size * size :]
+        balance = np.eye(size) * (rates.sum(axis=-1) + taken)[..., None] - rates.swapaxes(-1, -2)
         held = places.index(plasma)
-        others = [i for i in range(len(places)) if i != held and flow[i].any()]
-        level = np.zeros(len(places))
-        level[held] = 1.0
-        level[others] = np.linalg.solve(balance[np.ix_(others, others)], flow[held, others])
-        return float(uptake @ level)
+        others = [i for i in range(size) if i != held and rates[..., i, :].any()]
+        level = np.zeros_like(taken)
+        level[..., held] = 1.0
+        if others:
+            inner = balance[..., others, :][..., others]
+            level[..., others] = np.linalg.solve(inner, rates[..., held, others][..., None])[..., 0]
+        return (taken * level).sum(axis=-1)
 
-    def _uptake_in(self, place: str, molecule: str) -> float:
+    def _uptake_in(self, place: str, molecule: str) -> Value:
         """sum over cells and receptors of N R0 kon kint / (koff + kint), in L/min."""
-        build, total = self.build, 0.0
+        build = self.build
+        total: Value = 0.0
         place_of = self.model.places[place]
         for group in self.groups.values():
             receptors = group.program.receptors if group.place == place else {}
@@ -365,9 +414,9 @@ class NetworkWriter:
                     path = f"{group.program.program}.receptors.{name}.per_cell"
                     sites = build.value(build.number(path, carried.per_cell, "molecules"))
                     pmol = group.count * sites / MOLECULES_PER_PMOL
-                    total += pmol * kon * kint / (kd * kon + kint)
+                    total = total + pmol * kon * kint / (kd * kon + kint)
         if isinstance(place_of, Tissue):
-            total += self.tissue_loss(molecule) * self.volumes[place]
+            total = total + self.tissue_loss(molecule) * self.volumes[place]
         return total
 
 
@@ -404,7 +453,9 @@ def count_of_cells(model: Model, key: str) -> tuple[float, Number]:
     """
     cells = model.cells[key]
     text, place = cells.count or cells.concentration, model.places[cells.place]
-    number = load_program(cells.program).healthy_count
+    number, path = load_program(cells.program).healthy_count, f"{cells.program}.healthy_count"
+    if path.replace(" ", "_") in model.numbers:
+        number = author_number(model.numbers[path.replace(" ", "_")], context=f"{key} in health")
     if text is not None:
         number = author_number(text, context=f"{key} of the model")
     scale = place.scale if isinstance(place, Tissue) else 1.0
@@ -415,6 +466,11 @@ def count_of_cells(model: Model, key: str) -> tuple[float, Number]:
         return number.read("number") * scale, number
     if isinstance(place, Tissue):
         return number.read("cell concentration") * quantity(place.represents, "volume"), number
-    in_blood = cells.place == model.plasma and model.body is not None
+    in_blood = model.body is not None and _counts_in_blood(model, key)
     volume = model.body.whole_blood if in_blood and model.body else _volume_text(model, place)
     return number.read("cell concentration") * quantity(volume, "volume"), number
+
+
+def _counts_in_blood(model: Model, key: str) -> bool:
+    """Whether a concentration of these cells is per litre of whole blood."""
+    return model.cells[key].place == model.plasma

@@ -1,11 +1,12 @@
 """Events and observations of a declaration as stops."""
 
 import math
+from collections.abc import Mapping
 
 from polycrine.catalogue.library import catalogue
 from polycrine.model.model import Block, Give, Infect, Injure, KnockOut, Model, Observation, Stirred
-from polycrine.network.builder import LEDGER
-from polycrine.network.network import Network, identifier
+from polycrine.network.builder import LEDGER, NOTHING
+from polycrine.network.network import Network, Value, identifier
 from polycrine.network.stops import Action, Stop
 from polycrine.units import quantity
 
@@ -22,13 +23,23 @@ def observation_times(
     return sorted(time for time in times if start < time <= end)
 
 
-def make_schedule(model: Model, network: Network, after: float | None, end: float) -> list[Stop]:
-    """The stops of a run from its begin at 0, or of the rest of one that has come to `after`."""
+def make_schedule(
+    model: Model,
+    network: Network,
+    after: float | None,
+    end: float,
+    varied: Mapping[str, Value] = NOTHING,
+) -> list[Stop]:
+    """The stops of a run from its begin at 0, or of the rest of one that has come to `after`.
+
+    varied: factors of the members of a batch on `body.weight` and on `MOLECULE.dose`.
+    """
     first = [0.0] if after is None else []
     start = after or 0.0
     observed = {*first, *observation_times(model, start, end)}
     local = {quantity(e.at, "duration") for e in model.events if isinstance(e, Infect | Injure)}
-    actions = [a for a in _actions(model, network) if start < a.time <= end or a.time in first]
+    actions = _actions(model, network, varied)
+    actions = [a for a in actions if start < a.time <= end or a.time in first]
     return [
         Stop(time, time in observed, tuple(a for a in actions if a.time == time))
         for time in sorted(observed | {action.time for action in actions} | local)
@@ -41,12 +52,12 @@ def knocked_out(model: Model) -> list[str]:
     return [event.knock_out for event in model.events if isinstance(event, KnockOut)]
 
 
-def _actions(model: Model, network: Network) -> list[Action]:
+def _actions(model: Model, network: Network, varied: Mapping[str, Value]) -> list[Action]:
     actions: list[Action] = []
-    infusions: dict[int, list[tuple[float, ...]]] = {}
+    infusions: dict[int, list[tuple[float, float, Value]]] = {}
     for event in model.events:
         if isinstance(event, Give):
-            actions += _doses(event, model, network, infusions)
+            actions += _doses(event, model, network, varied, infusions)
         elif isinstance(event, Block):
             at = quantity(event.at, "duration")
             gates = {f"{identifier(event.block)}.{gate}" for gate in ("open", "unblocked")}
@@ -60,19 +71,26 @@ def _actions(model: Model, network: Network) -> list[Action]:
 
 
 def _doses(
-    event: Give, model: Model, network: Network, infusions: dict[int, list[tuple[float, ...]]]
+    event: Give,
+    model: Model,
+    network: Network,
+    varied: Mapping[str, Value],
+    infusions: dict[int, list[tuple[float, float, Value]]],
 ) -> list[Action]:
     """The boluses of an event as actions; its infusions are added to `infusions` by parameter."""
     form = catalogue().active_form(event.give)
     stirred = (key for key, place in model.places.items() if isinstance(place, Stirred))
     place = identifier(event.into or model.plasma or next(stirred))
     name = f"{place}.{identifier(event.give)}"
-    volume = network.values[network.parameter_index(f"{place}.volume")]
+    volume = network.parameters[network.parameter_index(f"{place}.volume")].value
     weight = quantity(model.body.weight, "body mass") if model.body else None
+    if weight is not None:
+        weight = weight * varied.get("body.weight", 1.0)
     if event.dose is not None:
         pmol = quantity(event.dose, "amount", form, weight)
     else:
         pmol = quantity(str(event.concentration), "concentration", form) * volume
+    pmol = pmol * varied.get(f"{event.give}.dose", 1.0)
     at = quantity(event.at, "duration")
     every = quantity(event.every, "duration") if event.every else 0.0
     starts = [at + k * every for k in range(event.times)]

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 
+from polycrine.network.network import Value
+
 
 @dataclass(frozen=True)
 class Action:
-    """At a time (min), add to a species or set a parameter, named by its position."""
+    """At a time (min), add to a species or set a parameter, named by its position.
+
+    value: of the members of a batch it may be an array."""
 
     time: float
     adds: bool
     index: int
-    value: float
+    value: Value
 
 
 @dataclass(frozen=True)

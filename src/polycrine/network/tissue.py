@@ -147,7 +147,7 @@ def to_space(model: Model) -> Space:
     entry = known.tissues[place.of]
 
     def value(path: str, number: Number, kind: str) -> float:
-        return build.value(build.number(path, number, kind))
+        return float(build.value(build.number(path, number, kind)))
 
     radii = [molecular_radius(known.active_form(name).kda) for name in fluid]
     represents = quantity(place.represents, "volume")
@@ -241,7 +241,7 @@ def _kind(model: Model, writer: NetworkWriter, name: str, index: dict[str, int])
     def value(part: str, number: Number | None, kind: str, missing: float = 0.0) -> float:
         if number is None:
             return missing
-        return build.value(build.number(f"{path}.{part}", number, kind))
+        return float(build.value(build.number(f"{path}.{part}", number, kind)))
 
     walk = program.walk
     toward = walk.toward.items() if walk else ()
@@ -346,7 +346,7 @@ def _microbes(model: Model, writer: NetworkWriter, index: dict[str, int]) -> Mic
     entry, build = writer.known.microbes[keys[0]], writer.build
 
     def value(part: str, number: Number, kind: str) -> float:
-        return build.value(build.number(f"{keys[0]}.{part}", number, kind))
+        return float(build.value(build.number(f"{keys[0]}.{part}", number, kind)))
 
     return Microbes(
         key=keys[0],

@@ -8,7 +8,8 @@ from polycrine.network.code import compile_network
 from polycrine.network.places import to_network
 from polycrine.network.sbml_writer import write_sbml
 from polycrine.network.schedule import make_schedule
-from polycrine.runs.run import choose_samples, end_time, settled
+from polycrine.runs.health import settled
+from polycrine.runs.run import choose_samples, end_time
 
 
 def to_sbml(model: Model, arm: str | None = None) -> str:

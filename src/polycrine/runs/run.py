@@ -13,24 +13,23 @@ from typing import Any
 import numpy as np
 
 from polycrine.engine.rosenbrock import DONE
-from polycrine.engine.stirred import Member, Tolerances, run_stops, settle
-from polycrine.errors import InputError, NumericsError, PolycrineError, Problem, nearest, wrong
+from polycrine.engine.stirred import Member, run_stops
+from polycrine.errors import NumericsError, PolycrineError, nearest, wrong
 from polycrine.model.checks import check_model
-from polycrine.model.model import Model
+from polycrine.model.model import UNTREATED, Model
 from polycrine.model.yamlfile import read_model, write_model
-from polycrine.network.builder import LEDGER
 from polycrine.network.code import Code, compile_network
-from polycrine.network.network import Floats, Network, identifier
-from polycrine.network.places import REST, held_species, to_network
-from polycrine.network.schedule import knocked_out, make_schedule, observation_times
+from polycrine.network.network import Network, identifier
+from polycrine.network.places import to_network
+from polycrine.network.schedule import make_schedule, observation_times
 from polycrine.network.stops import Stop
 from polycrine.results.run import Run
 from polycrine.runs.course import Course, conclude, pack, run_course, unpack
+from polycrine.runs.health import settled, tolerances_of
 from polycrine.runs.tables import dataset, pictures, tables, tissue_tables
 from polycrine.runs.tissue import Parts, settled_tissue
 from polycrine.units import quantity
 
-UNTREATED = "untreated"
 CHUNKS = 60
 CHECKPOINT_S = 10.0
 KEPT = ("time", "state", "parameters", "step", "counts", "times", "states")
@@ -136,50 +135,6 @@ def _into_space(run: UnderWay, watch: Watch) -> None:
         model = run.model.with_arm(sample)
         tissue = settled_tissue(model, run.network, member, run.parts)
         run.courses[sample] = Course(tissue, member)
-
-
-def settled(model: Model, network: Network, code: Code) -> Member:
-    """A member at rest in healthy fluids, with what the rest of the body makes to keep them so.
-
-    Raises InputError when cells at rest make more of a molecule than is cleared.
-    """
-    tolerances = tolerances_of(model)
-    member = Member(0.0, network.initial, network.values, tolerances.first_step)
-    held = np.zeros(member.state.size)
-    for name, molecule in held_species(model).items():
-        held[network.index(name)] = 1.0
-        if molecule in knocked_out(model):
-            member.state[network.index(name)] = 0.0
-    for molecule in knocked_out(model):
-        member.parameters[network.parameter_index(f"{identifier(molecule)}.gene")] = 0.0
-    duration = quantity(model.run.settle, "duration")
-    rates = settle(code, member, held, network.scales, tolerances, duration)
-    if member.status != DONE:
-        raise NumericsError(f"while the cells settled: {member.message}")
-    if model.plasma is not None:
-        _let_rest_of_body_make(model, network, member, rates)
-    accounts = [k for k, s in enumerate(network.species) if s.name.startswith(f"{LEDGER}.")]
-    member.state[accounts] = 0.0
-    return member
-
-
-def _let_rest_of_body_make(model: Model, network: Network, member: Member, rates: Floats) -> None:
-    plasma, problems = identifier(str(model.plasma)), []
-    volume = member.parameters[network.parameter_index(f"{plasma}.volume")]
-    for molecule in set(model.molecules) - set(knocked_out(model)):
-        made = -rates[network.index(f"{plasma}.{identifier(molecule)}")] * volume
-        member.parameters[network.parameter_index(f"{identifier(molecule)}.{REST}")] = made
-        if made < 0:
-            rule = f"cells at rest make {-made:.3g} pmol/min more than is cleared in health."
-            instead = "Lower what they make at rest, or mend the level or the clearance."
-            problems.append(Problem(f"{molecule}.healthy_plasma", rule, instead))
-    if problems:
-        raise InputError(problems)
-
-
-def tolerances_of(model: Model) -> Tolerances:
-    """The tolerances that a declaration asks for."""
-    return Tolerances(model.run.relative_tolerance, model.run.absolute_tolerance)
 
 
 def advance(run: UnderWay, out: Path | None, watch: Watch, parent: str | None = None) -> Run:

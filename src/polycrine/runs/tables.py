@@ -12,7 +12,7 @@ from polycrine.engine.attribution import receivers_of, senders_of
 from polycrine.engine.stirred import Member
 from polycrine.model.model import Count, Model, Panel, Picture, Read
 from polycrine.network.builder import LEDGER
-from polycrine.network.network import Network, evaluate_assignment, identifier
+from polycrine.network.network import Floats, Network, evaluate_assignment, identifier
 from polycrine.network.schedule import observation_times
 from polycrine.network.tissue import parameters_of
 from polycrine.readouts.ledger import ledger
@@ -172,14 +172,25 @@ def _read(wish: Read | Count, network: Network, states: xr.Dataset, k: int) -> p
             seen, unit = values[:, _bacteria(network, cell)], "bacteria"
     else:
         cell, species = wish.place, wish.read
-        name = f"{identifier(cell)}.{identifier(species)}"
-        if network.has(name):
-            unit, seen = str(states.unit.sel(species=name).item()), values[:, network.index(name)]
-        else:
-            seen, unit = evaluate_assignment(network, name, values), "fraction"
-            if species.endswith(" secretion"):
-                seen, unit = seen / 60, "molecules/s"
-            elif species.endswith(" bound"):
-                unit = "molecules/cell"
+        seen, unit = see_inside(wish, network, values), unit_inside(wish, network)
     columns = (states.sample.values[k], states.time.values / 60, cell, species, seen, unit)
     return pd.DataFrame(dict(zip(READS, columns, strict=True)))
+
+
+def see_inside(wish: Read, network: Network, values: Floats) -> Floats:
+    """What a read-out of cells shows in states (..., time, species)."""
+    name = f"{identifier(wish.place)}.{identifier(wish.read)}"
+    if network.has(name):
+        return values[..., network.index(name)]
+    seen = evaluate_assignment(network, name, values)
+    return seen / 60 if wish.read.endswith(" secretion") else seen
+
+
+def unit_inside(wish: Read, network: Network) -> str:
+    """The unit of a read-out of cells."""
+    name = f"{identifier(wish.place)}.{identifier(wish.read)}"
+    if network.has(name):
+        return network.species[network.index(name)].unit
+    if wish.read.endswith(" secretion"):
+        return "molecules/s"
+    return "molecules/cell" if wish.read.endswith(" bound") else "fraction"

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from polycrine.catalogue.yamltext import Document
 from polycrine.errors import nearest, wrong
 from polycrine.model.model import Model
+from polycrine.model.plan import Plan, read_plan
 from polycrine.model.yamlfile import read_model
 
 HOME = files("polycrine.scenarios")
@@ -43,6 +45,30 @@ def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
         rule = f"there is no measured table '{model.measured}'."
         raise wrong(f"{name}: measured", rule, nearest(str(model.measured), _names(".csv")))
     return model
+
+
+def plan_names() -> list[str]:
+    """The sweeps that ship with polycrine."""
+    return sorted(file.name.removesuffix(".yaml") for file in (HOME / "plans").iterdir())
+
+
+def load_plan(name_or_file: str | Path) -> tuple[Plan, Model, Document]:
+    """A plan by its name or from a YAML file, with its model and its lines.
+
+    A model that is a file lies beside the plan. Raises InputError with every problem of its form.
+    """
+    path, name = Path(name_or_file), str(name_or_file)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise wrong(name, "there is no such file.", "Check the path.")
+        text = path.read_text("utf-8")
+    elif name in plan_names():
+        text, name = (HOME / "plans" / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+    else:
+        raise wrong(name, f"there is no sweep '{name}'.", nearest(name, plan_names()))
+    plan, document = read_plan(text, name)
+    own = plan.model.endswith((".yaml", ".yml"))
+    return plan, load(path.parent / plan.model if own else plan.model, plan.settings), document
 
 
 def template() -> str:

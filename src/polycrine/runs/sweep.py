@@ -1,0 +1,222 @@
+"""A sweep: every member of a plan once, in pieces that are kept as they are done.
+
+A member is a patient (or a point of a sensitivity sample) at a point of the grid in an arm. Pieces
+hold whole patients; what a piece holds depends on the plan alone, so that a sweep that was cut off
+goes on with the pieces that are missing, and each member has the bits that it would have had.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polycrine.catalogue.library import catalogue
+from polycrine.catalogue.yamltext import Document
+from polycrine.engine.batch import run_many
+from polycrine.engine.rosenbrock import DONE
+from polycrine.engine.stirred import Tolerances
+from polycrine.errors import wrong
+from polycrine.model.model import Model, Panel
+from polycrine.model.plan import Plan
+from polycrine.model.yamlfile import write_model
+from polycrine.network.code import Code, compile_network
+from polycrine.network.network import Floats, Network, identifier
+from polycrine.network.places import to_batch
+from polycrine.network.schedule import make_schedule
+from polycrine.results.sweep import FORMAT, Sweep, has_shard, keep_shard, load_sweep, shard, shards
+from polycrine.runs.health import settled_many
+from polycrine.runs.indices import indices_table
+from polycrine.runs.layout import Layout, lay_out, weights_of
+from polycrine.runs.members import IMPOSSIBLE, bands_table, members_table
+from polycrine.runs.patients import People, draw, quantiles
+from polycrine.runs.run import Stopped, Watch, partial_of
+from polycrine.runs.tables import see_inside
+from polycrine.units import express, quantity, ratio
+
+
+def sweep(
+    plan: Plan,
+    model: Model,
+    out: Path,
+    *,
+    document: Document | None = None,
+    watch: Watch | None = None,
+) -> Sweep:
+    """Run what is missing of a plan, and put its tables together in the folder `out`.
+
+    out: `OUT.partial` until all is there; where that exists from the same plan, it is carried on.
+    Raises InputError for a plan that does not fit its model, Stopped when `watch` says so.
+    """
+    layout, watch = lay_out(plan, model, document or Document("plan", None, {})), watch or Watch()
+    partial = partial_of(out)
+    if _begin(layout, out, partial):
+        return load_sweep(out)
+    code = compile_network(layout.network, lambda text: watch.report(0.0, text))
+    plausible = 0
+    for first in range(0, layout.most, layout.piece):
+        who = range(first, min(first + layout.piece, layout.most))
+        if not has_shard(partial, first):
+            keep_shard(partial, first, run_piece(layout, code, who))
+        plausible += int(shard(partial, first)["plausible"].sum())
+        share = min(1.0, plausible / layout.wanted)
+        watch.report(share, f"{plausible} of {layout.wanted}")
+        if plausible >= layout.wanted:
+            break
+        if watch.stopping():
+            raise Stopped(f"stopped at {plausible} of {layout.wanted}; the same command goes on")
+    return conclude(layout, partial, out)
+
+
+def new_sweep_folder(plan: Plan, model: Model) -> Path:
+    """`sweeps/<name>-<hash8>`: of the same plan and model always the same, so that it goes on."""
+    digest = hashlib.sha256(_told(plan, model).encode()).hexdigest()[:8]
+    return Path("sweeps") / f"{identifier(plan.sweep)}-{digest}"
+
+
+def _told(plan: Plan, model: Model) -> str:
+    """What a sweep was asked for, which must be the same when it goes on."""
+    told = {
+        "format": FORMAT,
+        "plan": plan.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "model": write_model(model),
+        "polycrine": version("polycrine"),
+    }
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def _begin(layout: Layout, out: Path, partial: Path) -> bool:
+    """Make the folder of a sweep, or see that what is there is of the same one; whether `out` is
+    there already, finished."""
+    text = _told(layout.plan, layout.model)
+    for folder in (out, partial):
+        known = folder / "asked.json"
+        if folder.exists() and not (known.is_file() and known.read_text("utf-8") == text):
+            rule = "this folder holds something else, or a sweep of another plan, model or version."
+            raise wrong(str(folder), rule, "Name another one with --out.")
+    if out.exists():
+        return True
+    (partial / "members").mkdir(parents=True, exist_ok=True)
+    scratch = partial / "asked.tmp"
+    scratch.write_text(text, "utf-8")
+    scratch.replace(partial / "asked.json")
+    return False
+
+
+def run_piece(layout: Layout, code: Code, who: range) -> dict[str, Any]:
+    """The members of some patients: levels (member, analyte, time), status, the last good time
+    (min), steps, factors by path, covariates, and which patients are plausible."""
+    plan, arms, inner = layout.plan, layout.arms, len(layout.inner)
+    people = _people(layout, who)
+    varied = {path: np.repeat(factor, inner) for path, factor in people.factors.items()}
+    points = layout.inner * len(who)
+    if not (plan.patients or plan.indices):
+        points = tuple(layout.grid[k] for k in who)
+    for k, path in enumerate(plan.grid):
+        given = np.array([ratio(point[k], layout.base[path]) for point in points])
+        varied[path] = varied.get(path, 1.0) * given
+    network, impossible = to_batch(layout.model, varied)
+    tolerances = Tolerances(plan.relative_tolerance, plan.absolute_tolerance)
+    n = len(points)
+    runs = [_run_arm(layout, arm, network, n, code, varied, tolerances) for arm in arms]
+    levels, status, reached, counts = (np.stack(parts, axis=1) for parts in zip(*runs, strict=True))
+    status[np.broadcast_to(impossible, n)] = IMPOSSIBLE
+    levels[status != DONE] = np.nan
+    first = np.arange(len(who)) * inner
+    plausible = (status[first, 0] == DONE) & _accepted(layout, levels[first, 0])
+    whole = {
+        "levels": levels.reshape(-1, *levels.shape[2:]).astype(np.float32),
+        "status": status.reshape(-1),
+        "reached": reached.reshape(-1),
+        "counts": counts.reshape(-1, 2).astype(np.int64),
+        "plausible": plausible if plan.patients else np.ones(len(who), dtype=bool),
+    }
+    whole |= {f"covariate {name}": column for name, column in people.covariates.items()}
+    return whole | {f"factor {path}": people.factors[path] for path in plan.varied}
+
+
+def _people(layout: Layout, who: range) -> People:
+    plan = layout.plan
+    if plan.patients is not None:
+        return draw(plan.patients, layout.model, plan.seed, who, layout.base)
+    if plan.indices is not None and layout.points is not None:
+        return quantiles(plan.indices, layout.points[who.start : who.stop], layout.base)
+    return People({}, {})
+
+
+def _run_arm(
+    layout: Layout,
+    arm: str,
+    network: Network,
+    n: int,
+    code: Code,
+    varied: Mapping[str, Floats],
+    tolerances: Tolerances,
+) -> tuple[Floats, Any, Floats, Floats]:
+    model = layout.model.with_arm(arm)
+    states, parameters, status, impossible = settled_many(model, network, n, code, tolerances)
+    stops = make_schedule(model, network, None, float(layout.times[-1]), varied)
+    kept, weights = weights_of(layout, network)
+    done = run_many(code, network, states, parameters, stops, layout.times, kept, tolerances)
+    levels = np.empty((n, len(layout.analytes), len(layout.times)))
+    for k, analyte in enumerate(layout.analytes):
+        if isinstance(analyte.wish, Panel):
+            levels[:, k] = 0.0
+            for j in np.flatnonzero(weights[k]):
+                levels[:, k] += weights[k, j] * done.states[:, :, j]
+        else:
+            levels[:, k] = see_inside(analyte.wish, network, done.states)
+    status = np.where(status != DONE, status, done.status)
+    return levels, np.where(impossible, IMPOSSIBLE, status), done.reached, done.counts
+
+
+def _accepted(layout: Layout, levels: Floats) -> Any:
+    """Which patients are plausible: levels (patient, analyte, time) of their first member."""
+    fine, known = np.ones(len(levels), dtype=bool), catalogue()
+    labels = [analyte.label for analyte in layout.analytes]
+    for accept in layout.plan.patients.accept if layout.plan.patients else ():
+        course = levels[:, labels.index(f"{accept.of} in {accept.panel}")]
+        seen = {"start": course[:, 0], "peak": course.max(axis=1), "end": course[:, -1]}
+        form, unit = known.active_form(accept.of), known.molecules[accept.of].panel_unit
+        for text, sign in ((accept.low, 1), (accept.high, -1)):
+            if text is not None:
+                limit = express(quantity(text, "concentration", form), unit, form)
+                fine &= sign * seen[accept.value] >= sign * limit
+    return fine
+
+
+def conclude(layout: Layout, partial: Path, out: Path) -> Sweep:
+    """Put together the tables of a sweep whose members are all there."""
+    pieces = [arrays for _, arrays in shards(partial)]
+    kept = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    table = members_table(layout, kept)
+    table.to_csv(partial / "members.csv", index=False)
+    bands_table(layout, kept["levels"], table).to_csv(partial / "bands.csv", index=False)
+    if layout.plan.indices is not None:
+        outcomes = [name for name in table if ", peak (" in name or ", area (" in name]
+        outcomes = [name for name in outcomes if not name.endswith("peak (h)")]
+        plan, points = layout.plan, layout.points
+        assert points is not None
+        found = indices_table(layout.plan.indices, plan.seed, points, outcomes, table)
+        found.to_csv(partial / "indices.csv", index=False)
+    info = {
+        "format": FORMAT,
+        "name": layout.plan.sweep,
+        "versions": {name: version(name) for name in ("polycrine", "numpy", "numba")},
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": layout.plan.seed,
+        "arms": list(layout.arms),
+        "grid": list(layout.plan.grid),
+        "analytes": [analyte.label for analyte in layout.analytes],
+        "units": [analyte.unit for analyte in layout.analytes],
+        "time_h": (layout.times / 60).tolist(),
+        "members": len(table),
+        "status": table.status.value_counts().to_dict(),
+    }
+    (partial / "sweep.json").write_text(json.dumps(info, indent=2, ensure_ascii=False), "utf-8")
+    partial.rename(out)
+    return load_sweep(out)
