@@ -58,8 +58,8 @@ def print_arms(run: pc.Run) -> None:
         said = [f"{a} x{peaks[a]:.3g} (AUC x{areas[a]:.3g})" for a in ("TNF", "IL1B", "IL6", "CRP")]
         print(f"{arm}: {', '.join(said)}")
     signal = run.states.value.sel(species="endothelium.IL1R1_IL1B", time=slice(60, 360)).max("time")
-    ratio = (signal.sel(sample="IL-1Ra given") / signal.sel(sample=UNTREATED)).item()
-    print(f"IL-1Ra given: IL-1 signalling from 1 to 6 h x{ratio:.2g}")
+    ratio = (signal.sel(sample="anakinra") / signal.sel(sample=UNTREATED)).item()
+    print(f"anakinra: IL-1 signalling from 1 to 6 h x{ratio:.2g}")
     second = level(run, "TNF", "repeat dose").loc[24.2:].max()
     print(f"repeat dose: TNF {second:.4g} after the second")
     ledger = run.ledger()

@@ -11,7 +11,7 @@ import numpy as np
 
 import polycrine as pc
 from polycrine.catalogue.library import catalogue
-from polycrine.readouts.panel import total_concentration
+from polycrine.readouts.panel import concentration
 from polycrine.readouts.timing import half_rise
 
 SHOWN = ("TNF", "IL1B", "IL6", "CXCL8", "IL10", "CSF3", "CRP")
@@ -116,7 +116,7 @@ def escape(run):
         into = own[(own.sender == "blood")].pmol.sum()
         made = made_in_tissue(run, molecule)
         clearance = catalogue().molecules[molecule].clearance.read("clearance", weight_kg=70)
-        level = total_concentration(run.states, "blood", molecule)[0]
+        level = concentration(run.states, "blood", molecule)[0]
         found = np.trapezoid(level - level[0], run.states.time.values) / minutes
         print(
             f"  {molecule}: {out / made:.0%} of {made:.3g} pmol; "

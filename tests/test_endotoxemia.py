@@ -112,8 +112,8 @@ def test_without_IL10_the_drivers_of_inflammation_rise(arms):
 def test_IL1Ra_lowers_IL1_signalling(arms):
     k = list(arms.states.species.values).index("endothelium.IL1R1_IL1B")
     untreated = arms.states.value.sel(sample="untreated").values[:, k]
-    given = arms.states.value.sel(sample="IL-1Ra given").values[:, k]
-    during = slice(6, 36)  # hours 1 to 6, while the antagonist is infused
+    given = arms.states.value.sel(sample="anakinra").values[:, k]
+    during = slice(12, 36)  # hours 2 to 6, while the antagonist is infused
     assert given[during].max() < 0.1 * untreated[during].max()
 
 

@@ -185,5 +185,6 @@ def test_a_macrophage_releases_IL1beta_when_ATP_comes(tmp_path):
 
 
 def test_the_public_names_are_these():
-    assert pc.__all__ == ["Model", "Run", "load", "load_run", "resume", "run"]
+    names = ["Model", "Run", "Sweep", "load", "load_plan", "load_run", "load_sweep", "resume"]
+    assert pc.__all__ == [*names, "run", "sweep"]
     assert all(callable(getattr(pc, name)) for name in pc.__all__)

@@ -47,6 +47,7 @@ KINDS = {
     "rate": ("1/min", "0.1 /min"),
     "association rate": ("1/(pM min)", "1e7 /M/s"),
     "clearance": ("L/min", "65 mL/kg/h"),
+    "elimination": ("pmol/min", "7.5 mg/day"),
     "secretion": ("molecule/min", "10 molecules/s"),
     "molecules": ("molecule", "2000 molecules"),
     "cell concentration": ("1/L", "4e9 /L"),
@@ -126,7 +127,7 @@ def _quantity(
         raise UnitError(rule) from error
     if not math.isfinite(value.magnitude):
         raise UnitError(f"'{text}' is not a finite number; write {wanted} such as '{example}'")
-    per_body = has_body and kind in ("amount", "clearance") and _per_kg(value)
+    per_body = has_body and kind in ("amount", "clearance", "volume") and _per_kg(value)
     whole = value * _registry().kg if per_body else value
     for reading in _readings(whole, kind, molecule):
         if reading.is_compatible_with(unit):
@@ -142,7 +143,7 @@ def _readings(value: Any, kind: str, molecule: ActiveForm | None) -> list[Any]:
     registry = _registry()
     if kind == "molar mass":
         return [value, value / registry.avogadro_constant]
-    if molecule is None or kind not in ("concentration", "amount"):
+    if molecule is None or kind not in ("concentration", "amount", "elimination"):
         return [value]
     moles = value / (molecule.kda * registry.ng / registry.pmol)
     if molecule.units_per_ng is None:

@@ -81,6 +81,8 @@ def _names(known: Catalogue) -> Iterator[Problem]:
             yield Problem(place, f"'{gene}' is no gene of the table.", nearest(gene, genes))
     for kind, part in (("molecules", "subunits"), ("receptors", "chains")):
         for key, entry in getattr(known, kind).items():
+            if kind == "molecules" and entry.kind == "drug":
+                continue  # what a drug is made of is the drug
             for gene in {*getattr(entry, part)} - {*known.genes} - {*NOT_PROTEINS}:
                 place, rule = f"{key}.{part}", f"'{gene}' is no gene of the table."
                 yield Problem(place, rule, nearest(gene, genes))

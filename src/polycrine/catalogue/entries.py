@@ -302,10 +302,46 @@ class Cell(Record):
     aliases: tuple[str, ...] = ()
 
 
+class Saturable(Record):
+    """What the targets of a drug take up at most, and where half of it is reached."""
+
+    most: Number
+    half: Number
+
+
+class Kinetics(Record):
+    """How a drug spreads: the volume that it fills at once, and what it exchanges with a second.
+
+    saturable: elimination besides the linear clearance, in all of the body.
+    """
+
+    volume: Number
+    second_volume: Number | None = None
+    exchange: Number | None = None
+    saturable: Saturable | None = None
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.second_volume is None) != (self.exchange is None):
+            raise ValueError("'second volume' and 'exchange' go together")
+        return self
+
+
+class Absorption(Record):
+    """How fast a depot empties, and the share of it that comes to the blood."""
+
+    rate: Number
+    available: Number
+
+
+Route = Literal["under the skin", "by mouth"]
+
+
 class Molecule(Record):
     """A cytokine, soluble receptor, hormone, bacterial product or drug that travels in fluid.
 
-    searched: by quantity, what was searched without finding a number.
+    searched: by quantity, what was searched without finding a number; kinetics, absorbed: of what
+    is given as a drug; its clearance is the linear one, without what its targets take up.
     """
 
     kind: Literal[
@@ -317,6 +353,7 @@ class Molecule(Record):
         "bacterial product",
         "danger signal",
         "complement fragment",
+        "drug",
     ]
     name: str
     about: str = ""
@@ -338,6 +375,8 @@ class Molecule(Record):
     healthy_plasma: Number = UNKNOWN
     unbound_fraction: Number | None = None
     tissue_half_life: Number | None = Field(default=None, alias="tissue half-life")
+    kinetics: Kinetics | None = None
+    absorbed: dict[Route, Absorption] = {}
     panel_unit: str = "pg/mL"
     detection: Number | None = None
 

@@ -212,6 +212,15 @@ def _numbers_in(value: object, path: str) -> Iterator[tuple[str, Number]]:
 
 
 @cache
+def drug_named(name: str) -> str | None:
+    """The key of the drug that has a name, if there is one."""
+    drugs = {key: m for key, m in catalogue().molecules.items() if m.kind == "drug"}
+    wanted = normal(name)
+    found = (k for k, m in drugs.items() if wanted in map(normal, (k, m.name, *m.aliases)))
+    return next(found, None)
+
+
+@cache
 def catalogue() -> Catalogue:
     """The catalogue that ships with polycrine; raises InputError if a file of it is wrong."""
     data = files("polycrine.catalogue") / "data"

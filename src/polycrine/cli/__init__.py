@@ -190,11 +190,20 @@ def cite(model: NameOrFile, set_: Setting = None, as_json: Json = False) -> None
 
 
 @app.command()
-def panel(folder: RunFolder, as_json: Json = False) -> None:
+def panel(
+    folder: RunFolder,
+    assay: Annotated[str, typer.Option(help="What it sees: total, free or complexed.")] = "total",
+    as_json: Json = False,
+) -> None:
     """Print the cytokine panel of a finished run over time."""
+    from polycrine.errors import nearest, wrong
     from polycrine.results.run import load_run
 
-    table = load_run(folder).panel()
+    done = load_run(folder)
+    table = done.panel(assay)
+    if not len(table):
+        known = set(done.tables["panel"].get("assay", ["total"]))
+        raise wrong(f"--assay {assay}", "this run has no such panel.", nearest(assay, known))
     if as_json:
         typer.echo(table.to_json(orient="records", double_precision=10))
         return

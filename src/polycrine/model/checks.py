@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.yamltext import Document, Path
@@ -251,13 +251,30 @@ class Checker:
             stirred = [key for key, place in model.places.items() if isinstance(place, Stirred)]
             place = event.into or model.plasma or next(iter(stirred), "")
             self._name((*path, "into"), place, stirred, "stirred place")
-            if self._name((*path, "give"), event.give, model.molecules, "molecule"):
-                self._dose(path, event)
+            self._dose(path, event)
 
     def _dose(self, path: Path, event: Give) -> None:
-        form, body = self.known.active_form(event.give), self.model.body
+        found = None
+        with suppress(InputError):
+            found = self.known.find(event.give)
+        if found not in self.model.molecules:
+            drugs = [k for k, m in self.known.molecules.items() if m.kind == "drug"]
+            valid = [*self.model.molecules, *drugs]
+            self._name((*path, "give"), event.give, valid, "molecule")
+            return
+        entry, plasma = self.known.molecules[found], self.model.plasma
+        if entry.kinetics is not None and plasma and event.into not in (None, plasma):
+            self._note((*path, "into"), f"'{found}' is given into the {plasma}, and spreads.")
+        routes = entry.absorbed
+        if event.route is not None and self.model.plasma is None:
+            self._note((*path, "route"), f"a dose {event.route} needs the plasma of a body.")
+        elif event.route is not None and event.route not in routes:
+            rule = f"how '{found}' is absorbed {event.route} is not known."
+            self._note((*path, "route"), rule, "Give it into the vein.")
+        form, body = self.known.active_form(found), self.model.body
         weight = quantity(body.weight, "body mass") if body else None
-        for key, kind in (("dose", "amount"), ("concentration", "concentration")):
+        kinds = {"dose": "amount", "loading": "amount", "concentration": "concentration"}
+        for key, kind in kinds.items():
             text = getattr(event, key)
             with self._noting((*path, key)):
                 if text is not None and quantity(text, kind, form, weight) < 0:
@@ -286,7 +303,8 @@ class Checker:
 def readable(program: Program) -> list[str]:
     """What `read` can observe in cells of a program."""
     outputs = [out for cascade in program.cascades for out in load_cascade(cascade).outputs]
-    names = [*program.signals, *outputs, *program.receptors]
+    shown = program.equations.shows if program.equations else ()
+    names = [*program.signals, *outputs, *shown, *program.receptors]
     names += [f"{receptor} bound" for receptor in program.receptors]
     for name, product in program.products.items():
         names += [f"{name} mRNA", name if product.secretion is None else f"{name} secretion"]

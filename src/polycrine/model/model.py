@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from polycrine.catalogue.entries import Record
+from polycrine.catalogue.entries import Record, Route
+from polycrine.catalogue.library import drug_named
 from polycrine.catalogue.yamltext import TAG
 from polycrine.errors import UnitError
 from polycrine.units import CUBIC_MICROMETRE, quantity
@@ -153,12 +154,18 @@ class Cells(Record):
 
 
 class Give(Record):
-    """A dose of a molecule: a bolus at a time, an infusion `over` a duration, or repeats."""
+    """A dose of a molecule or drug: a bolus at a time, an infusion `over` a duration, or repeats.
+
+    into: a fluid, the plasma where nothing is written; route: another way than into a fluid;
+    loading: the first dose, where it differs.
+    """
 
     give: str
     dose: str | None = None
+    loading: str | None = None
     concentration: str | None = None
     into: str | None = None
+    route: Route | None = None
     at: Duration = "0 h"
     over: Interval | None = None
     every: Interval | None = None
@@ -170,6 +177,12 @@ class Give(Record):
             raise ValueError("give either 'dose' or 'concentration'")
         if self.concentration is not None and self.over is not None:
             raise ValueError("an infusion 'over' a time needs a 'dose', not a 'concentration'")
+        if self.route is not None and self.into is not None:
+            raise ValueError("give either 'into', a fluid, or 'route'")
+        if self.route is not None and (self.over is not None or self.dose is None):
+            raise ValueError(f"a dose {self.route} is a 'dose' at once")
+        if self.loading is not None and (self.every is None or self.dose is None):
+            raise ValueError("'loading' is the first of several doses: give 'dose' and 'every' too")
         if (self.times > 1) != (self.every is not None):
             raise ValueError("'every' and 'times' (2 or more) go together")
         return self
@@ -220,11 +233,18 @@ class Without(Record):
         return self
 
 
+Assay = Literal["total", "free", "complexed"]
+
+
 class Panel(Record):
-    """A cytokine panel measured in the fluid of a place."""
+    """A cytokine panel measured in the fluid of a place.
+
+    assay: whether it sees molecules that are free, bound to soluble partners and drugs, or both.
+    """
 
     panel: str
     every: Interval
+    assay: Assay = "total"
 
 
 class Read(Record):
@@ -333,9 +353,21 @@ class Model(Record):
     measured: str | None = None
 
     @property
+    def gifts(self) -> tuple[Give, ...]:
+        """Every dose of the model and of its arms."""
+        events = (*self.events, *(event for arm in self.arms.values() for event in arm))
+        return tuple(event for event in events if isinstance(event, Give))
+
+    @property
+    def drugs(self) -> tuple[str, ...]:
+        """The drugs that are given, in the model or in an arm."""
+        given = [key for gift in self.gifts if (key := drug_named(gift.give)) is not None]
+        return tuple(key for key in dict.fromkeys(given) if key not in self.mediators)
+
+    @property
     def molecules(self) -> tuple[str, ...]:
         """Everything that is followed in the fluids."""
-        return (*self.cytokines, *self.mediators)
+        return (*self.cytokines, *self.mediators, *self.drugs)
 
     @property
     def plasma(self) -> str | None:

@@ -6,6 +6,7 @@ reaction network in `cascades/` with one input. `network/cells.py` turns both in
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -96,6 +97,37 @@ class Admission(Record):
     clearance: Number
 
 
+class Hearing(Record):
+    """A symbol of the file that is the level of a molecule around the cell, in the file's unit."""
+
+    of: str
+    unit: str
+
+
+class Equations(Record):
+    """Equations from an SBML file, as they stand, with ports to what is around the cell.
+
+    file: one that ships with polycrine, or a path; time: one unit of its time; hears: constant
+    symbol -> level around the cell; takes up, secretes: by molecule, how many of it per cell one
+    unit of a symbol (a reaction, or another rate) moves in one unit of time; shows: symbols that
+    can be read, and heard by signals. source: of every number in the file.
+    """
+
+    file: str
+    time: str
+    source: str = ""
+    hears: dict[str, Hearing] = {}
+    takes_up: dict[str, dict[str, Number]] = {}
+    secretes: dict[str, dict[str, Number]] = {}
+    shows: tuple[str, ...]
+
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Every molecule that passes a port."""
+        heard = (hearing.of for hearing in self.hears.values())
+        return tuple(dict.fromkeys([*heard, *self.takes_up, *self.secretes]))
+
+
 class Program(Record):
     """A cell type as the parts that make it hear, decide and answer.
 
@@ -112,6 +144,7 @@ class Program(Record):
     healthy_count: Number | None = None
     receptors: dict[str, Carried] = {}
     cascades: dict[str, str] = {}
+    equations: Equations | None = None
     signals: dict[str, Signal] = {}
     products: dict[str, Product] = {}
     radius: Number | None = None
@@ -151,7 +184,11 @@ def program_names() -> list[str]:
 
 @cache
 def load_program(name: str) -> Program:
-    """A shipped program by name; raises InputError when there is none."""
+    """A shipped program by name, or one from a YAML file; raises InputError when there is none."""
+    if name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise wrong(name, "there is no such file.", "Check the path.")
+        return fill(Program, read_document(Path(name).read_text("utf-8"), name))
     if name not in program_names():
         raise wrong(name, f"there is no program '{name}'.", nearest(name, program_names()))
     document = _document("programs", name.replace(" ", "-"))
@@ -166,6 +203,12 @@ def load_program(name: str) -> Program:
 def load_cascade(name: str) -> Cascade:
     """A shipped cascade by the name of its file."""
     return fill(Cascade, _document("cascades", name))
+
+
+def equations_file(name: str) -> Path | str:
+    """The SBML text that a program names, where it ships with polycrine, else its path."""
+    shipped = FOLDER / "cascades" / name
+    return shipped.read_text("utf-8") if shipped.is_file() else Path(name)
 
 
 def _document(folder: str, name: str) -> Document:

@@ -13,30 +13,18 @@ Genes        m' = kdeg (A - m), A = (basal + sum_i s_i h_i) prod_j (1 - s_j h_j)
 Products     P' = smax m - k P, released at k P (times the signal that matures a precursor).
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from polycrine.catalogue.entries import Number
 from polycrine.model.programs import Induction, Product, Program, Repression, load_cascade
 from polycrine.network.builder import Builder
+from polycrine.network.equations import Surroundings, renamed, write_equations
 from polycrine.network.network import identifier
 from polycrine.units import KINDS, same_dimension
 
 LN2 = "0.693147180559945309"
 CASCADE_KINDS = ("number", "rate", "second-order rate", "intracellular rate")
 DELAY_STAGES = 3
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a cell hears and changes: for each molecule the name of its concentration (pM), and
-    the species that a molecule enters, with the amount by which one molecule per cell raises it."""
-
-    levels: Mapping[str, str]
-    stocks: Mapping[str, str]
-    raised_by: str
-    pmol: str
 
 
 class CellWriter:
@@ -64,6 +52,8 @@ class CellWriter:
                 self.build.add(self._own(name), "fraction")
         for name in self.program.cascades:
             self.heard |= {out: self._own(out) for out in load_cascade(name).outputs}
+        if self.program.equations is not None:
+            self.heard |= write_equations(self.build, self.group, self.program, self.around)
         for name in self.program.signals:
             self._signal(name)
         for name, driver in self.program.cascades.items():
@@ -106,7 +96,7 @@ class CellWriter:
         for ligand in self._ligands(name):
             kd, kon, kint = binding_parameters(build, name, ligand)
             level, stock = self.around.levels[ligand], self.around.stocks[ligand]
-            bound, amount = f"{free}_{identifier(ligand)}", self.around.raised_by
+            bound, amount = f"{free}_{identifier(ligand)}", self.around.raised_by[ligand]
             gate = f"{opening}*{molecule_gate(build, ligand)}"
             binding = {stock: f"-{amount}", free: "-1", bound: "1"}
             build.react(f"{gate}*{kon}*{level}*{free}", binding)
@@ -167,8 +157,8 @@ class CellWriter:
             kind = next(fitting)
             names[constant] = self.build.number(f"{name}.constants.{constant}", number, kind)
         for step in cascade.reactions:
-            changes = {names[s]: _rename(factor, names) for s, factor in step.changes.items()}
-            self.build.react(_rename(step.rate, names), changes)
+            changes = {names[s]: renamed(factor, names) for s, factor in step.changes.items()}
+            self.build.react(renamed(step.rate, names), changes)
 
     def _loss(self, path: str, half_life: Number) -> str:
         """The rate constant of a half-life."""
@@ -202,7 +192,8 @@ class CellWriter:
         build.react(made, {pool: "1"}, f"made by {self.group}")
         ripe = f"*{self.heard[product.matured_by]}" if product.matured_by else ""
         release = f"{transit}*{pool}{ripe}"
-        build.react(release, {pool: "-1", self.around.stocks[name]: self.around.raised_by})
+        raised = {self.around.stocks[name]: self.around.raised_by[name]}
+        build.react(release, {pool: "-1", **raised})
         build.assignments[f"{self._own(name)}_secretion"] = release
         if product.half_life is not None:
             loss = self._loss(f"{path}.half-life", product.half_life)
@@ -249,7 +240,3 @@ def molecule_gate(build: Builder, molecule: str) -> str:
     """1 while the molecule can bind, 0 once it is blocked; a complex is gated by its parts."""
     parts = build.known.contents(molecule)
     return "*".join(build.constant(f"{identifier(part)}.unblocked", 1.0) for part in parts)
-
-
-def _rename(text: str, names: Mapping[str, str]) -> str:
-    return re.sub(r"[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)

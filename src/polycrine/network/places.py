@@ -17,14 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polycrine.catalogue.entries import Number
+from polycrine.catalogue.entries import Number, Route
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
-from polycrine.model.model import Give, Infect, Link, Model, Stirred, Tissue
+from polycrine.model.model import Infect, Link, Model, Stirred, Tissue
 from polycrine.model.programs import Program, load_program
 from polycrine.network.barriers import Wall, exchange, free_diffusion, molecular_radius
 from polycrine.network.builder import LEDGER, NOTHING, Builder, author_number
-from polycrine.network.cells import CellWriter, Surroundings, binding_parameters, molecule_gate
+from polycrine.network.cells import CellWriter, binding_parameters, molecule_gate
+from polycrine.network.drugs import volume_name, write_depot, write_disposition, write_saturable
+from polycrine.network.equations import Surroundings
 from polycrine.network.network import Network, Value, identifier
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
@@ -140,7 +142,7 @@ class NetworkWriter:
         for place in self.model.places:
             if place != left_out:
                 self._fluid(place)
-                self._soluble_binding(identifier(place))
+                self._soluble_binding(place)
         for link in self.model.links:
             self._link(link, left_out)
         for key, group in self.groups.items():
@@ -172,6 +174,8 @@ class NetworkWriter:
         levels, stocks = {ANTIGEN: build.constant(f"{own}.{ANTIGEN}", 0.0)}, {}
         made = {name for name, p in group.program.products.items() if p.secretion is not None}
         bound = {name for r in group.program.receptors for name in self.known.receptors[r].binds}
+        if group.program.equations is not None:
+            bound |= {*group.program.equations.molecules}
         for molecule in self.fluid:
             levels[molecule] = build.constant(f"{place}.{identifier(molecule)}", 0.0)
             if molecule not in made | bound:
@@ -179,7 +183,8 @@ class NetworkWriter:
             contents = self.known.contents(molecule)
             stocks[molecule] = f"{own}.outside_{identifier(molecule)}"
             build.add(stocks[molecule], "molecules/cell", pmol=one, contents=contents, scale=10.0)
-        CellWriter(build, key, group.program, Surroundings(levels, stocks, "1", one)).write()
+        raised = dict.fromkeys(stocks, "1")
+        CellWriter(build, key, group.program, Surroundings(levels, stocks, raised, one)).write()
         return build.network()
 
     def _gates(self) -> None:
@@ -194,10 +199,34 @@ class NetworkWriter:
         group, own = self.groups[key], identifier(key)
         place = identifier(group.place)
         pmol = group.count / MOLECULES_PER_PMOL
-        share = pmol / self.volumes[group.place]
-        names = {molecule: f"{place}.{identifier(molecule)}" for molecule in self.fluid}
+        names = {molecule: self.level(group.place, molecule) for molecule in self.fluid}
         held = self.build.constant(f"{own}.pmol", pmol)
-        return Surroundings(names, names, self.build.constant(f"{own}.to_{place}", share), held)
+        share = self.build.constant(f"{own}.to_{place}", pmol / self.volumes[group.place])
+        raised = dict.fromkeys(self.fluid, share)
+        for molecule in self.fluid:
+            volume = self.volume(group.place, molecule)
+            if volume != f"{place}.volume":
+                amount = pmol / self.build.value(volume)
+                raised[molecule] = self.build.constant(f"{own}.to_{identifier(molecule)}", amount)
+        return Surroundings(names, names, raised, held)
+
+    def is_pooled(self, place: str, molecule: str) -> bool:
+        """Whether a fluid shares the one volume that a drug fills by its own kinetics."""
+        entry = self.known.molecules.get(molecule)
+        fills = entry is not None and entry.kinetics is not None and self.model.plasma is not None
+        return fills and isinstance(self.model.places[place], Stirred)
+
+    def level(self, place: str, molecule: str) -> str:
+        """The species that is the concentration of a molecule in the fluid of a place."""
+        if self.is_pooled(place, molecule):
+            place = str(self.model.plasma)
+        return f"{identifier(place)}.{identifier(molecule)}"
+
+    def volume(self, place: str, molecule: str) -> str:
+        """The parameter by which an amount of a molecule becomes a concentration there."""
+        if self.is_pooled(place, molecule):
+            return volume_name(molecule)
+        return f"{identifier(place)}.volume"
 
     def _volume(self, key: str) -> Value:
         place = self.model.places[key]
@@ -220,6 +249,10 @@ class NetworkWriter:
         healthy = is_healthy(self.model, key)
         for molecule in self.model.molecules:
             name, start = f"{place}.{identifier(molecule)}", 0.0
+            if self.is_pooled(key, molecule):
+                if key == self.model.plasma:
+                    self._drug(molecule, name)
+                continue
             if healthy:
                 level = self.known.molecules[molecule].healthy_plasma
                 form, path = self.known.active_form(molecule), f"{molecule}.healthy_plasma"
@@ -235,6 +268,30 @@ class NetworkWriter:
         for molecule in self.complexes:
             contents = self.known.contents(molecule)
             build.add(f"{place}.{identifier(molecule)}", "pM", contents=contents, pmol=volume)
+        if key == self.model.plasma:
+            self._depots()
+
+    def _drug(self, molecule: str, name: str) -> None:
+        """A drug in the plasma and all that shares its volume."""
+        build, kinetics = self.build, self.known.molecules[molecule].kinetics
+        assert kinetics is not None
+        path = f"{molecule}.kinetics.volume"
+        volume = build.number(path, kinetics.volume, "volume")
+        build.constant(volume_name(molecule), build.value(volume))
+        build.add(name, "pM", contents={molecule: 1}, pmol=volume_name(molecule))
+        build.add(f"{LEDGER}.{identifier(molecule)}.given", "pmol", scale=0.0)
+        if molecule in self._infused():
+            rate = build.constant(f"{name}.infused", 0.0)
+            build.react(f"{rate}/{volume}", {name: "1"}, "given")
+        write_disposition(build, molecule, kinetics, name)
+
+    def _depots(self) -> None:
+        """What is given by other routes than into a fluid."""
+        plasma = str(self.model.plasma)
+        for molecule, route in self._routes():
+            absorption = self.known.molecules[molecule].absorbed[route]
+            names = self.level(plasma, molecule), self.volume(plasma, molecule)
+            write_depot(self.build, molecule, route, absorption, *names)
 
     def tissue_loss(self, molecule: str) -> Value:
         """The rate (1/min) at which a molecule is lost in the fluid of a tissue."""
@@ -245,28 +302,36 @@ class NetworkWriter:
         return np.log(2) / self.build.value(name)
 
     def _infused(self) -> set[str]:
-        events = (*self.model.events, *(e for arm in self.model.arms.values() for e in arm))
-        return {event.give for event in events if isinstance(event, Give) and event.over}
+        return {self.known.find(give.give) for give in self.model.gifts if give.over}
 
-    def _soluble_binding(self, place: str) -> None:
-        build = self.build
+    def _routes(self) -> list[tuple[str, Route]]:
+        """Each molecule and each route by which it is given, once."""
+        gifts = [(self.known.find(g.give), g.route) for g in self.model.gifts if g.route]
+        return list(dict.fromkeys(gifts))
+
+    def _soluble_binding(self, key: str) -> None:
+        build, place = self.build, identifier(key)
         for name in self.complexes:
             entry = self.known.complexes[name]
             kd = build.number(f"{name}.Kd", entry.kd, "concentration")
             kon = build.number(f"{name}.kon", entry.kon, "association rate")
-            first, second, bound = (f"{place}.{identifier(part)}" for part in (*entry.parts, name))
+            first, second = (self.level(key, part) for part in entry.parts)
+            here, bound = f"{place}.volume", f"{place}.{identifier(name)}"
+            volumes = [self.volume(key, part) for part in entry.parts]
+            one, other = ("1" if volume == here else f"{here}/{volume}" for volume in volumes)
             gate = "*".join(molecule_gate(build, part) for part in entry.parts)
-            build.react(f"{gate}*{kon}*{first}*{second}", {first: "-1", second: "-1", bound: "1"})
-            build.react(f"{kd}*{kon}*{bound}", {first: "1", second: "1", bound: "-1"})
+            bind = {first: f"-{one}", second: f"-{other}", bound: "1"}
+            build.react(f"{gate}*{kon}*{first}*{second}", bind)
+            build.react(f"{kd}*{kon}*{bound}", {first: one, second: other, bound: "-1"})
 
     def _link(self, link: Link, left_out: str | None) -> None:
         build = self.build
         if left_out in link.between:
             there = next(place for place in link.between if place != left_out)
             for molecule in self.fluid:
-                name = f"{identifier(there)}.{identifier(molecule)}"
+                name = self.level(there, molecule)
                 inflow = build.constant(f"{name}.inflow", 0.0)
-                build.react(f"{inflow}/{identifier(there)}.volume", {name: "1"})
+                build.react(f"{inflow}/{self.volume(there, molecule)}", {name: "1"})
             return
         first, second = link.between
         if link.flow is not None:
@@ -274,6 +339,8 @@ class NetworkWriter:
             number = author_number(link.flow, context=f"flow between {first} and {second}")
             build.constant(f"{identifier(first)}.flow_{identifier(second)}", value, number)
         for molecule in self.fluid:
+            if all(self.is_pooled(place, molecule) for place in link.between):
+                continue
             ways = zip(
                 self.passage(link, molecule), (link.between, link.between[::-1]), strict=True
             )
@@ -282,8 +349,12 @@ class NetworkWriter:
                 passed = f"{identifier(first)}.flow_{identifier(second)}"
                 if link.flow is None:
                     passed = build.constant(f"{a}.{own}.to_{b}", clearance)
-                changes = {f"{a}.{own}": f"-1/{a}.volume", f"{b}.{own}": f"1/{b}.volume"}
-                build.react(f"{passed}*{a}.{own}", changes)
+                out, into = (self.volume(place, molecule) for place in (here, there))
+                changes = {
+                    self.level(here, molecule): f"-1/{out}",
+                    self.level(there, molecule): f"1/{into}",
+                }
+                build.react(f"{passed}*{self.level(here, molecule)}", changes)
 
     def passage(self, link: Link, molecule: str) -> tuple[Value, Value]:
         """Clearances (L/min) of a molecule from the first place of a link to the second, and back.
@@ -352,7 +423,8 @@ class NetworkWriter:
             here, own = f"{place}.{identifier(molecule)}", identifier(molecule)
             number = self.known.molecules[molecule].clearance
             measured = build.value(build.number(f"{molecule}.clearance", number, "clearance"))
-            counted = self.low_dose_uptake(molecule, plasma)
+            linear = self.known.molecules[molecule].kinetics is not None
+            counted = 0.0 if linear else self.low_dose_uptake(molecule, plasma)
             if self.build.varied:
                 self.impossible = self.impossible | (counted > measured)
             elif counted > measured:
@@ -361,9 +433,14 @@ class NetworkWriter:
                 instead = "Lower receptors per cell or cells, or mend the clearance."
                 problems.append(Problem(f"{molecule}.clearance", rule, instead))
             rest = build.constant(f"{own}.remainder", measured - counted)
-            build.react(f"{rest}/{place}.volume*{here}", {here: "-1"}, "cleared from plasma")
+            volume = self.volume(plasma, molecule)
+            build.react(f"{rest}/{volume}*{here}", {here: "-1"}, "cleared from plasma")
+            kinetics = self.known.molecules[molecule].kinetics
+            if kinetics is not None and kinetics.saturable is not None:
+                taken = self._taken_at_most(molecule)
+                write_saturable(build, molecule, kinetics.saturable, here, taken)
             made = build.constant(f"{own}.{REST}", 0.0)
-            build.react(f"{made}/{place}.volume", {here: "1"}, "made by the rest of the body")
+            build.react(f"{made}/{volume}", {here: "1"}, "made by the rest of the body")
         for name in self.complexes:
             number, here = self.known.complexes[name].clearance, f"{place}.{identifier(name)}"
             clearance = build.number(f"{name}.clearance", number, "clearance")
@@ -399,6 +476,21 @@ class NetworkWriter:
             inner = balance[..., others, :][..., others]
             level[..., others] = np.linalg.solve(inner, rates[..., held, others][..., None])[..., 0]
         return (taken * level).sum(axis=-1)
+
+    def _taken_at_most(self, molecule: str) -> Value:
+        """What all receptors take up when each is bound (pmol/min): what is made of them."""
+        build = self.build
+        total: Value = 0.0
+        for group in self.groups.values():
+            for name, carried in group.program.receptors.items():
+                if molecule in self.known.receptors[name].binds:
+                    path = f"{group.program.program}.receptors.{name}.per_cell"
+                    sites = build.value(build.number(path, carried.per_cell, "molecules"))
+                    turnover = self.known.receptors[name].turnover
+                    half_life = build.number(f"{name}.turnover", turnover, "duration")
+                    made = group.count * sites / MOLECULES_PER_PMOL
+                    total = total + made * np.log(2) / build.value(half_life)
+        return total
 
     def _uptake_in(self, place: str, molecule: str) -> Value:
         """sum over cells and receptors of N R0 kon kint / (koff + kint), in L/min."""
@@ -436,14 +528,15 @@ def is_healthy(model: Model, key: str) -> bool:
     return isinstance(place, Stirred) and (key == model.plasma or place.filled_with is not None)
 
 
-def held_species(model: Model) -> dict[str, str]:
+def held_species(model: Model, network: Network) -> dict[str, str]:
     """Molecules in healthy fluids, by the species that is held while cells settle."""
-    return {
+    names = {
         f"{identifier(key)}.{identifier(molecule)}": molecule
         for key in model.places
         if is_healthy(model, key)
         for molecule in model.molecules
     }
+    return {name: molecule for name, molecule in names.items() if network.has(name)}
 
 
 def count_of_cells(model: Model, key: str) -> tuple[float, Number]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from polycrine.catalogue.library import catalogue
 from polycrine.model.model import Block, Give, Infect, Injure, KnockOut, Model, Observation, Stirred
 from polycrine.network.builder import LEDGER, NOTHING
+from polycrine.network.drugs import depot_name
 from polycrine.network.network import Network, Value, identifier
 from polycrine.network.stops import Action, Stop
 from polycrine.units import quantity
@@ -78,11 +79,15 @@ def _doses(
     infusions: dict[int, list[tuple[float, float, Value]]],
 ) -> list[Action]:
     """The boluses of an event as actions; its infusions are added to `infusions` by parameter."""
-    form = catalogue().active_form(event.give)
+    molecule = catalogue().find(event.give)
+    form = catalogue().active_form(molecule)
     stirred = (key for key, place in model.places.items() if isinstance(place, Stirred))
     place = identifier(event.into or model.plasma or next(stirred))
-    name = f"{place}.{identifier(event.give)}"
-    volume = network.parameters[network.parameter_index(f"{place}.volume")].value
+    name = f"{place}.{identifier(molecule)}"
+    if event.route is not None:
+        name = depot_name(molecule, event.route)
+    held = network.species[network.index(name)].pmol
+    volume = network.parameters[network.parameter_index(held)].value
     weight = quantity(model.body.weight, "body mass") if model.body else None
     if weight is not None:
         weight = weight * varied.get("body.weight", 1.0)
@@ -90,15 +95,22 @@ def _doses(
         pmol = quantity(event.dose, "amount", form, weight)
     else:
         pmol = quantity(str(event.concentration), "concentration", form) * volume
-    pmol = pmol * varied.get(f"{event.give}.dose", 1.0)
+    factor = varied.get(f"{event.give}.dose", 1.0)
+    amounts = [pmol * factor] * event.times
+    if event.loading is not None:
+        amounts[0] = quantity(event.loading, "amount", form, weight) * factor
     at = quantity(event.at, "duration")
     every = quantity(event.every, "duration") if event.every else 0.0
     starts = [at + k * every for k in range(event.times)]
     if event.over is not None:
         over = quantity(event.over, "duration")
         parts = infusions.setdefault(network.parameter_index(f"{name}.infused"), [])
-        parts += [(start, start + over, pmol / over) for start in starts]
+        given = zip(starts, amounts, strict=True)
+        parts += [(start, start + over, pmol / over) for start, pmol in given]
         return []
-    account = network.index(f"{LEDGER}.{identifier(event.give)}.given")
-    added = {network.index(name): pmol / volume, account: pmol}
-    return [Action(start, True, k, value) for start in starts for k, value in added.items()]
+    account, species = network.index(f"{LEDGER}.{identifier(molecule)}.given"), network.index(name)
+    return [
+        Action(start, True, k, value)
+        for start, pmol in zip(starts, amounts, strict=True)
+        for k, value in ((species, pmol / volume), (account, pmol))
+    ]

@@ -9,22 +9,28 @@ from polycrine.network.network import identifier
 from polycrine.units import express
 
 
-def panel(states: xr.Dataset, place: str, analytes: tuple[str, ...]) -> pd.DataFrame:
-    """Levels in the analyte's panel unit: sample, time_h, place, analyte, value, unit, flag.
+def panel(
+    states: xr.Dataset, place: str, analytes: tuple[str, ...], assay: str = "total"
+) -> pd.DataFrame:
+    """Levels in the analyte's panel unit: sample, time_h, place, analyte, value, unit, flag, assay.
 
-    A level counts molecules that are free or bound to soluble receptors, not those on cells;
-    flag is `below` under the detection limit of the catalogue, else empty.
+    A level counts molecules that are free (assay `free`), bound to soluble partners (`complexed`)
+    or both (`total`), not those on cells; flag is `below` under the detection limit of the
+    catalogue, else empty. A drug has no level of its own where it shares the plasma's.
     """
     rows = []
     for analyte in analytes:
+        if f"{identifier(place)}.{identifier(analyte)}" not in states.species.values:
+            continue
         unit = catalogue().molecules[analyte].panel_unit
         factor = express(1.0, unit, catalogue().active_form(analyte))
-        levels = factor * total_concentration(states, place, analyte)
+        levels = factor * concentration(states, place, analyte, assay)
         least = detection_limit(analyte)
         for sample, level in zip(states.sample.values, levels, strict=True):
             columns = {"sample": sample, "time_h": states.time.values / 60, "place": place}
             columns |= {"analyte": analyte, "value": level, "unit": unit}
-            rows.append(pd.DataFrame({**columns, "flag": np.where(level < least, "below", "")}))
+            flag = np.where(level < least, "below", "")
+            rows.append(pd.DataFrame({**columns, "flag": flag, "assay": assay}))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -37,15 +43,25 @@ def detection_limit(analyte: str) -> float:
     return express(limit, molecule.panel_unit, form)
 
 
-def total_concentration(states: xr.Dataset, place: str, molecule: str) -> np.ndarray:
-    """pM of a molecule in a fluid, free and in complexes: array of sample x time."""
+def concentration(
+    states: xr.Dataset, place: str, molecule: str, assay: str = "total"
+) -> np.ndarray:
+    """pM of a molecule in a fluid, as an assay sees it: array of sample x time."""
     total = np.zeros((states.sizes["sample"], states.sizes["time"]))
     value, here = states.value.values, f"{identifier(place)}."
     columns = (states.species.values, states.unit.values, states.contents.values)
     for k, (name, unit, contents) in enumerate(zip(*columns, strict=True)):
         if unit == "pM" and str(name).startswith(here):
-            total += contents_of(str(contents)).get(molecule, 0) * value[:, :, k]
+            held = contents_of(str(contents))
+            if is_seen(held, assay):
+                total += held.get(molecule, 0) * value[:, :, k]
     return total
+
+
+def is_seen(contents: dict[str, int], assay: str) -> bool:
+    """Whether an assay sees molecules in what has these contents."""
+    free = sum(contents.values()) == 1
+    return assay == "total" or free == (assay == "free")
 
 
 def contents_of(text: str) -> dict[str, int]:

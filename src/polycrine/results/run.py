@@ -44,9 +44,12 @@ class Run:
         """The arms that were run, the first one being what others are compared with."""
         return [str(name) for name in self.states.sample.values]
 
-    def panel(self) -> pd.DataFrame:
-        """The cytokine panel: sample, time_h, place, analyte, value, unit, flag."""
-        return self.tables["panel"]
+    def panel(self, assay: str = "total") -> pd.DataFrame:
+        """The cytokine panel of an assay: sample, time_h, place, analyte, value, unit, flag."""
+        table = self.tables["panel"]
+        if "assay" not in table:  # as older versions wrote it
+            return table
+        return table[table.assay == assay].drop(columns="assay").reset_index(drop=True)
 
     def reads(self) -> pd.DataFrame:
         """Inner signals and cell counts: sample, time_h, cell, species, value, unit."""

@@ -68,7 +68,7 @@ def settled_many(
 def _hold(model: Model, network: Network, state: Floats, parameters: Floats) -> Floats:
     """Which species are held (1) while cells settle; what is knocked out is taken away."""
     held, missing = np.zeros(state.shape[-1]), knocked_out(model)
-    for name, molecule in held_species(model).items():
+    for name, molecule in held_species(model, network).items():
         held[network.index(name)] = 1.0
         if molecule in missing:
             state[..., network.index(name)] = 0.0

@@ -14,6 +14,7 @@ from polycrine.model.model import UNTREATED, Model, Observation, Panel, Read
 from polycrine.model.plan import Plan, check_plan, doses
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import to_network, what_may_vary
+from polycrine.readouts.panel import is_seen
 from polycrine.runs.indices import sample_points
 from polycrine.runs.tables import unit_inside
 from polycrine.units import express, quantity
@@ -102,9 +103,12 @@ def analytes_of(model: Model, network: Network) -> tuple[Analyte, ...]:
     known, found = catalogue(), []
     for wish in model.observe:
         if isinstance(wish, Panel):
+            label = "" if wish.assay == "total" else f"{wish.assay} "
             for molecule in model.molecules:
-                unit = known.molecules[molecule].panel_unit
-                found.append(Analyte(f"{molecule} in {wish.panel}", unit, wish, molecule))
+                if network.has(f"{identifier(wish.panel)}.{identifier(molecule)}"):
+                    unit = known.molecules[molecule].panel_unit
+                    name = f"{label}{molecule} in {wish.panel}"
+                    found.append(Analyte(name, unit, wish, molecule))
         elif isinstance(wish, Read):
             unit = unit_inside(wish, network).replace("fraction", "")
             found.append(Analyte(f"{wish.read} in {wish.place}", unit, wish))
@@ -121,7 +125,9 @@ def weights_of(layout: Layout, network: Network) -> tuple[Any, Floats]:
             here = f"{identifier(analyte.wish.panel)}."
             for i, species in enumerate(network.species):
                 if species.unit == "pM" and species.name.startswith(here):
-                    weights[k, i] = factor * dict(species.contents).get(analyte.molecule, 0)
+                    held = dict(species.contents)
+                    if is_seen(held, analyte.wish.assay):
+                        weights[k, i] = factor * held.get(analyte.molecule, 0)
     if any(isinstance(analyte.wish, Read) for analyte in layout.analytes):
         return np.arange(size), weights
     kept = np.flatnonzero(weights.any(axis=0))

@@ -12,6 +12,7 @@ from polycrine.engine.attribution import receivers_of, senders_of
 from polycrine.engine.stirred import Member
 from polycrine.model.model import Count, Model, Panel, Picture, Read
 from polycrine.network.builder import LEDGER
+from polycrine.network.equations import FILE_UNIT, HELD
 from polycrine.network.network import Floats, Network, evaluate_assignment, identifier
 from polycrine.network.schedule import observation_times
 from polycrine.network.tissue import parameters_of
@@ -20,7 +21,7 @@ from polycrine.readouts.panel import panel
 from polycrine.runs.course import CELL_COLUMNS, Course
 from polycrine.units import MOLECULES_PER_PMOL
 
-PANEL = ("sample", "time_h", "place", "analyte", "value", "unit", "flag")
+PANEL = ("sample", "time_h", "place", "analyte", "value", "unit", "flag", "assay")
 ROUTES = ("sample", "time_h", "molecule", "sender", "receiver", "pmol")
 SENDERS = ("sample", "molecule", "sender", "same_cell", "error", "half_radius_um")
 TRIFLE = 1e-9  # of all that was captured of a molecule: not worth a row
@@ -130,7 +131,7 @@ def tables(model: Model, network: Network, states: xr.Dataset) -> dict[str, pd.D
         if isinstance(wish, Picture):
             continue
         if isinstance(wish, Panel):
-            frames["panel"].append(panel(kept, wish.panel, model.molecules))
+            frames["panel"].append(panel(kept, wish.panel, model.molecules, wish.assay))
         else:
             frames["reads"] += [_read(wish, network, kept, k) for k in range(kept.sizes["sample"])]
     empty = {"panel": pd.DataFrame(columns=PANEL), "reads": pd.DataFrame(columns=READS)}
@@ -191,6 +192,8 @@ def unit_inside(wish: Read, network: Network) -> str:
     name = f"{identifier(wish.place)}.{identifier(wish.read)}"
     if network.has(name):
         return network.species[network.index(name)].unit
+    if network.has(f"{name}{HELD}"):
+        return FILE_UNIT
     if wish.read.endswith(" secretion"):
         return "molecules/s"
     return "molecules/cell" if wish.read.endswith(" bound") else "fraction"
