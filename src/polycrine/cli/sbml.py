@@ -36,12 +36,15 @@ def run(
 @app.command()
 def check(file: File, as_json: Json = False) -> None:
     """Say what of a model is not carried and where, or what it consists of; nothing runs."""
+    from polycrine.network.conserved import conserved_sums, written
     from polycrine.network.sbml import read_sbml
 
     model = read_sbml(file)
     if not as_json:
         events = len(model.network.events)
         typer.echo(f"{model.name}: nothing is wrong; {events} event{'s' * (events != 1)}.")
+        for one in conserved_sums(model.network):
+            typer.echo(f"conserved: {written(one)}")
     show(
         [
             {"id": q.id, "name": q.name, "kind": q.kind, "changes": "yes" if q.changes else "no"}

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from polycrine.engine.rest import come_to_rest
 from polycrine.engine.rosenbrock import DONE
 from polycrine.engine.stirred import Member, Tolerances, sample
-from polycrine.errors import InputError, NumericsError, Problem
+from polycrine.errors import InputError, NumericsError, Problem, wrong
 from polycrine.network.code import compile_network
-from polycrine.network.expressions import read
+from polycrine.network.conserved import conserved_sums, written
+from polycrine.network.expressions import names_in, read
 from polycrine.network.network import Floats, Network
 from polycrine.network.sbml import SbmlModel
 
@@ -66,6 +68,42 @@ def simulate(
     if member.status != DONE:
         raise NumericsError(f"{member.message} (the last good time is {member.time:g})")
     return table(model, times, states, amounts)
+
+
+def steady_state(model: SbmlModel, accuracy: Accuracy | None = None) -> pd.DataFrame:
+    """The state that a model comes to from its start: id, kind, value; one row per symbol.
+
+    In `attrs`: residual, stable, and the conserved sums as text with their totals. Raises
+    InputError for a model that depends on time or has events, NumericsError where nothing rests.
+    """
+    tolerance, network = accuracy or Accuracy(), scaled(model.network)
+    code = compile_network(network)
+    if network.events or _depends_on_time(network):
+        raise wrong(model.name, "what has events or depends on time has no steady state.")
+    sums, names = conserved_sums(network), [species.name for species in network.species]
+    matrix = np.zeros((len(sums), len(names)))
+    for k, one in enumerate(sums):
+        for name, value in one.items():
+            matrix[k, names.index(name)] = float(value)
+    start, values = network.initial, network.values
+    tolerances = Tolerances(tolerance.rtol, tolerance.atol)
+    rest = come_to_rest(code, start, values, matrix, network.scales, tolerances, 1.0)
+    shown = table(model, np.zeros(1), rest.state[None], amounts=False).iloc[0, 1:]
+    found = shown.rename_axis("id").rename("value").reset_index()
+    found.attrs = {
+        "residual": rest.residual,
+        "stable": rest.growth <= 0,
+        "conserved": {
+            written(one): float(total) for one, total in zip(sums, matrix @ start, strict=True)
+        },
+    }
+    return found
+
+
+def _depends_on_time(network: Network) -> bool:
+    texts = [text for _, text in network.assignments]
+    texts += [part for r in network.reactions for part in (r.rate, *(c for _, c in r.changes))]
+    return any("t" in names_in(text) for text in texts)
 
 
 def scaled(network: Network) -> Network:
