@@ -47,11 +47,14 @@ def occasions(network: Network) -> tuple[Occasion, ...]:
 
 @dataclass(eq=False)
 class Pending:
-    """What has been triggered and is still to happen; values: of the moment of the trigger."""
+    """What has been triggered and is still to happen; values: of the moment of the trigger; with
+    sensitivities, moved and slopes: how its time and what it changes depend on what is wanted."""
 
     time: float
     event: int
     values: Floats | None
+    moved: Floats = field(default_factory=lambda: np.empty(0))
+    slopes: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
 
 @dataclass
@@ -100,7 +103,7 @@ class Happenings:
             equal = [what for what, u in zip(due, urgent, strict=True) if u == max(urgent)]
             first = equal[0] if len(equal) == 1 else equal[self.chance.integers(len(equal))]
             self.pending.remove(first)
-            self._change(self.events[first.event], first.values, t, y, p)
+            self._change(self.events[first.event], first, t, y, p)
             anything = True
         raise FloatingPointError(f"more than {TOO_MANY} events at one instant, t = {t:g}")
 
@@ -115,11 +118,9 @@ class Happenings:
                 self.pending = [what for what in self.pending if what.event != k]
             self.held[k] = holds
 
-    def _change(
-        self, event: Occasion, stored: Floats | None, t: float, y: Floats, p: Floats
-    ) -> None:
+    def _change(self, event: Occasion, what: Pending, t: float, y: Floats, p: Floats) -> None:
         now = self.values(t, y, p)
-        values = now if stored is None else stored
+        values = now if what.values is None else what.values
         for species, value, factor in event.changes:
             y[species] = values[value] * now[factor]
 
@@ -130,6 +131,10 @@ class Happenings:
             found = self._crossing(k, t, y, p)
             if found > t:
                 times.append(found)
+            elif found == t:  # `t > c` holds from the next instant on
+                later = float(np.nextafter(t, np.inf))
+                if not np.array_equal(self.conditions(later, y, p), self.conditions(t, y, p)):
+                    times.append(later)
         return min(times, default=np.inf)
 
     def _crossing(self, clock: int, t: float, y: Floats, p: Floats) -> float:
@@ -143,7 +148,7 @@ class Happenings:
         time = t
         for _ in range(4):
             apart, speed = gap(time)
-            if apart == 0.0 or speed == 0.0 or not np.isfinite(apart / speed):
+            if apart == 0.0 or speed == 0.0 or not np.isfinite([apart, 1 / speed]).all():
                 break
             time -= apart / speed
         near = (time, np.nextafter(time, np.inf), np.nextafter(time, -np.inf))

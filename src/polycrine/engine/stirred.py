@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.engine import happenings
+from polycrine.engine.jumps import Jumps, jumps_of
 from polycrine.engine.lanes import advance_lanes
 from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, SWITCHED, advance, evaluate
 from polycrine.network.code import Code, compile_lanes
 from polycrine.network.network import Floats, Network
+from polycrine.network.sensitivity import base_size
 from polycrine.network.stops import Stop
 
 CHUNK = 512  # members that one thread takes at a time, at most
@@ -152,7 +154,10 @@ def sample(
     """
     limits = _limits(network.scales, tolerances)
     seen = np.full((len(times), member.state.size), np.nan)
-    events = happenings.Happenings(code, happenings.occasions(network), seed)
+    alike, wanted = happenings.occasions(network), len(network.wanted)
+    events = happenings.Happenings(code, alike, seed)
+    if wanted:
+        events = jumps_of(code, alike, seed, base_size(network), wanted)
     longest = (times[-1] - times[0]) / code.waves if code.waves else np.inf
     free = np.ones(member.state.size)
     place = code.addresses, code.rows, code.plan, free, member.state, member.parameters
@@ -167,6 +172,8 @@ def sample(
         if member.status not in (DONE, SWITCHED):
             return seen
         member.status = DONE
+        if isinstance(events, Jumps):
+            events.switch(held, member.time, member.state, member.parameters)
         if events.happen(member.time, member.state, member.parameters):
             member.step = min(member.step, tolerances.first_step * (times[-1] - times[0]))
     seen[times == member.time] = member.state

@@ -27,11 +27,12 @@ from polycrine.network.expressions import read
 from polycrine.network.graph import Graph, Term
 from polycrine.network.machine import WIDTH, write_function
 from polycrine.network.network import Network
+from polycrine.network.sensitivity import along, base_size, in_time
 
 Ints = NDArray[np.int64]
-FORMAT = "7"
+FORMAT = "8"
 WAVES = 2000  # steps of a run at least, where a condition may come and go in time by itself
-FUNCTIONS = ("rates", "jacobian", "drift", "watched", "gaps", "crossings", "values")
+FUNCTIONS = ("rates", "jacobian", "drift", "watched", "gaps", "crossings", "values", "jumps")
 OF_A_STEP = FUNCTIONS[:4]  # what lanes need as well
 _engines: dict[str, Any] = {}
 _lock = threading.Lock()
@@ -74,6 +75,7 @@ class Code:
     gaps: int
     crossings: int
     values: int
+    jumps: int
     rows: Ints
     columns: Ints
     plan: Plan
@@ -168,8 +170,9 @@ class Equations:
     partial time derivative; watched: conditions whose change is an instant on which a step has to
     end; gaps: how far their sides lie apart; crossings: of each condition on time alone its gap,
     and how fast that changes; values: of each event its trigger, delay, priority, and for each
-    change the value and its factor; waves: how many steps a run takes at least, where a condition
-    comes and goes.
+    change the value and its factor; jumps: with sensitivities, of each gap how it changes in time
+    and with what is wanted, then of each event the same of its delay and of each change; waves: how
+    many steps a run takes at least, where a condition comes and goes.
     """
 
     graph: Graph
@@ -182,6 +185,7 @@ class Equations:
     gaps: list[Term]
     crossings: list[Term]
     values: list[Term]
+    jumps: list[Term]
     waves: int
 
 
@@ -205,6 +209,8 @@ def differentiate(network: Network) -> Equations:
             for symbol in sorted(part.names & index.keys(), key=index.__getitem__):
                 place = row, index[symbol]
                 entries[place] = entries.get(place, zero) + graph.slope(part, symbol)
+    if network.wanted:
+        _add_sensitivities(graph, network, rates, drift, entries, index)
     places = sorted(entries)
     values = [
         read(text, known, graph.algebra)
@@ -215,6 +221,8 @@ def differentiate(network: Network) -> Equations:
         )
     ]
     moving = {name for reaction in network.reactions for name, _ in reaction.changes}
+    if network.wanted:
+        moving |= {species.name for species in network.species[base_size(network) :]}
     watched, gaps, crossings, waves = [], [], [], 0
     for condition in graph.comparisons([*rates, *values]):
         if not condition.names & {*moving, "t"}:
@@ -225,6 +233,7 @@ def differentiate(network: Network) -> Equations:
         if "t" in condition.names and not condition.names & moving:
             crossings += [left - right, graph.slope(left - right, "t")]
             waves = max(waves, WAVES if "t" in crossings[-1].names else 0)
+    jumps = _jumps(graph, network, rates, gaps, values) if network.wanted else []
     return Equations(
         graph,
         rates,
@@ -236,8 +245,47 @@ def differentiate(network: Network) -> Equations:
         gaps,
         crossings,
         values,
+        jumps,
         waves,
     )
+
+
+def _add_sensitivities(
+    graph: Graph,
+    network: Network,
+    rates: list[Term],
+    drift: list[Term],
+    entries: dict[tuple[int, int], Term],
+    index: dict[str, int],
+) -> None:
+    size = base_size(network)
+    for k in range(len(network.wanted)):
+        for i in range(size):
+            row, term = size * (1 + k) + i, along(graph, network, rates[i], k)
+            rates[row], drift[row] = term, graph.slope(term, "t")
+            for symbol in sorted(term.names & index.keys(), key=index.__getitem__):
+                entries[row, index[symbol]] = graph.slope(term, symbol)
+
+
+def _jumps(
+    graph: Graph, network: Network, rates: list[Term], gaps: list[Term], values: list[Term]
+) -> list[Term]:
+    """What decides how sensitivities jump: of each gap the change in time with the species, else
+    that in time alone; and for each what is wanted the change along it."""
+    found = []
+    count = range(len(network.wanted))
+    for gap in gaps:
+        found += [in_time(graph, network, gap, rates)]
+        found += [along(graph, network, gap, k) for k in count]
+    at = 0
+    for event in network.events:
+        parts = values[at : at + 3 + 2 * len(event.changes)]
+        products = [value * factor for value, factor in zip(parts[3::2], parts[4::2], strict=True)]
+        for term in (parts[1], *products):
+            found += [graph.slope(term, "t")]
+            found += [along(graph, network, term, k) for k in count]
+        at += len(parts)
+    return found
 
 
 def make_plan(size: int, rows: Ints, columns: Ints) -> Plan:

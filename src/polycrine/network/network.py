@@ -6,6 +6,7 @@ parts joined by dots (`blood.TNF`, `monocyte.TNFR1_TNF`, `TNFR1.TNF.kon`). `t` i
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -80,13 +81,18 @@ class Event:
 
 @dataclass(frozen=True)
 class Network:
-    """Everything that a solver needs, and everything that a reader needs to name it."""
+    """Everything that a solver needs, and everything that a reader needs to name it.
+
+    wanted: parameters and species whose sensitivities are the last of the species: for each of
+    them the derivative of every other species (`network/sensitivity.py`).
+    """
 
     species: tuple[Species, ...]
     parameters: tuple[Parameter, ...]
     assignments: tuple[tuple[str, str], ...]
     reactions: tuple[Reaction, ...]
     events: tuple[Event, ...] = ()
+    wanted: tuple[str, ...] = ()
 
     def index(self, name: str) -> int:
         """Position of a species in the state vector."""
@@ -120,8 +126,14 @@ class Network:
         """Names the equations (not the values): equal networks share compiled code."""
         names = [[part.name for part in parts] for parts in (self.species, self.parameters)]
         laws = [(reaction.rate, reaction.changes) for reaction in self.reactions]
-        known = (names, self.assignments, laws, *([self.events] if self.events else []))
+        further = [part for part in (self.events, self.wanted) if part]
+        known = (names, self.assignments, laws, *further)
         return hashlib.sha256(repr(known).encode()).hexdigest()
+
+    @property
+    def parameter_names(self) -> Collection[str]:
+        """The names of all parameters."""
+        return self._parameter_positions.keys()
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -16,7 +16,9 @@ from polycrine.network.conserved import conserved_sums, written
 from polycrine.network.expressions import names_in, read
 from polycrine.network.network import Floats, Network
 from polycrine.network.sbml import SbmlModel
+from polycrine.network.sensitivity import split, with_sensitivities
 
+SMALL_SHIFT = 1e-4  # of a number: by how much what is shown is moved to find its slope
 SMALLEST = 1e-12  # of the largest variable: the least size that a variable's error refers to
 
 
@@ -98,6 +100,48 @@ def steady_state(model: SbmlModel, accuracy: Accuracy | None = None) -> pd.DataF
         },
     }
     return found
+
+
+def sensitivities(
+    model: SbmlModel,
+    wanted: tuple[str, ...],
+    end: float,
+    points: int,
+    accuracy: Accuracy | None = None,
+) -> pd.DataFrame:
+    """How every symbol that changes depends on constants, or on the start of variables: time,
+    symbol, of (what is wanted), value (its derivative); through events, doses and switches.
+
+    Raises InputError for a name that the model does not have, NumericsError as `simulate`.
+    """
+    tolerance = accuracy or Accuracy()
+    network = with_sensitivities(scaled(model.network), wanted)
+    times, first = np.linspace(0.0, end, points), 2.0**-30
+    member = Member(0.0, network.initial, network.values, first * end)
+    tolerances = Tolerances(tolerance.rtol, tolerance.atol, first)
+    states = sample(compile_network(network), network, member, times, tolerances)
+    if member.status != DONE:
+        raise NumericsError(f"{member.message} (the last good time is {member.time:g})")
+    values, slopes = split(network, states)
+    base, rows = model.network, []
+    for k, name in enumerate(wanted):
+        own = base.parameter_index(name) if name in base.parameter_names else None
+        size = abs(base.values[own]) if own is not None else abs(base.initial[base.index(name)])
+        shift = SMALL_SHIFT * (size or 1.0)
+        sides = []
+        for sign in (1.0, -1.0):
+            moved = base
+            if own is not None:
+                value = base.values[own] + sign * shift
+                parameters = list(base.parameters)
+                parameters[own] = replace(parameters[own], value=value)
+                moved = replace(base, parameters=tuple(parameters))
+            here = replace(model, network=moved)
+            sides.append(table(here, times, values + sign * shift * slopes[:, k], amounts=False))
+        found = (sides[0].iloc[:, 1:] - sides[1].iloc[:, 1:]) / (2 * shift)
+        found.insert(0, "time", times)
+        rows.append(found.melt("time", var_name="symbol").assign(of=name))
+    return pd.concat(rows, ignore_index=True)[["time", "symbol", "of", "value"]]
 
 
 def _depends_on_time(network: Network) -> bool:
