@@ -49,6 +49,7 @@ def test_a_program_hears_only_what_there_is(name):
     outputs = {out for cascade in program.cascades for out in load_cascade(cascade).outputs}
     inner = {key for key, product in program.products.items() if product.secretion is None}
     hearable = {*program.receptors, *program.signals, *inner, *outputs, *catalogue().molecules}
+    hearable |= {*catalogue().assemblies}
     hearable |= {"antigen"}  # a share between 0 and 1 that a model supplies
     heard = {
         key for signal in program.signals.values() for key in (*signal.heard, *signal.damped_by)

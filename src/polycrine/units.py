@@ -50,6 +50,8 @@ KINDS = {
     "elimination": ("pmol/min", "7.5 mg/day"),
     "secretion": ("molecule/min", "10 molecules/s"),
     "molecules": ("molecule", "2000 molecules"),
+    "crosslinking": ("molecule/pM", "9 molecules/nM"),
+    "membrane rate": ("1/(molecule min)", "0.01 /molecule/min"),
     "cell concentration": ("1/L", "4e9 /L"),
     "intracellular concentration": ("uM", "0.05 uM"),
     "intracellular rate": ("uM/min", "5e-7 uM/s"),

@@ -428,6 +428,41 @@ class Receptor(Record):
     binds: dict[str, Binding]
 
 
+class AssembledChain(Record):
+    """How a chain joins a ligand: from solution by Kd and kon, or only on the membrane, where it
+    holds the complex with a dissociation constant in molecules per cell, `after` another chain."""
+
+    kd: Number | None = Field(default=None, alias="Kd")
+    kon: Number | None = None
+    on_membrane: Number | None = None
+    after: str | None = None
+
+    @model_validator(mode="after")
+    def _joins_in_one_way(self) -> Self:
+        from_solution = self.kd is not None and self.kon is not None
+        if from_solution == (self.on_membrane is not None and self.after is not None):
+            raise ValueError("give either 'Kd' and 'kon', or 'on membrane' and 'after'")
+        return self
+
+
+class Assembly(Record):
+    """A receptor that its ligand assembles step by step from chains (`network/assembly.py`).
+
+    crosslinking: molecules per cell and pM, what turns a Kd in solution into one on the membrane;
+    association: on the membrane; signals: the chains of a complex that signals.
+    """
+
+    name: str
+    about: str = ""
+    ligand: str
+    chains: dict[str, AssembledChain]
+    crosslinking: Number
+    association: Number
+    signals: tuple[str, ...]
+    internalisation: Number
+    source: tuple[str, ...] = ()
+
+
 class Complex(Record):
     """Two soluble parts that bind in any fluid; the result may be a ligand of a receptor."""
 
@@ -513,6 +548,7 @@ class Family(Record):
     aside: dict[str, str] = {}
     molecules: dict[str, Molecule] = {}
     receptors: dict[str, Receptor] = {}
+    assemblies: dict[str, Assembly] = {}
     complexes: dict[str, Complex] = {}
     tissues: dict[str, TissueKind] = {}
     barriers: dict[str, Barrier] = {}

@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from pydantic import BaseModel
 
 from polycrine.catalogue.entries import (
+    Assembly,
     Barrier,
     Cell,
     Complex,
@@ -30,7 +31,10 @@ from polycrine.catalogue.yamltext import R, fill, read_document
 from polycrine.errors import nearest, wrong
 from polycrine.units import ActiveForm
 
-KINDS_OF_ENTRY = ("molecules", "receptors", "complexes", "tissues", "barriers", "microbes")
+KINDS_OF_ENTRY = (
+    *("molecules", "receptors", "assemblies", "complexes"),
+    *("tissues", "barriers", "microbes"),
+)
 GREEK = {
     "α": "alpha",
     "β": "beta",
@@ -69,6 +73,7 @@ class Catalogue:
 
     molecules: dict[str, Molecule]
     receptors: dict[str, Receptor]
+    assemblies: dict[str, Assembly]
     complexes: dict[str, Complex]
     tissues: dict[str, TissueKind]
     barriers: dict[str, Barrier]

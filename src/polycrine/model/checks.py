@@ -304,8 +304,14 @@ def readable(program: Program) -> list[str]:
     """What `read` can observe in cells of a program."""
     outputs = [out for cascade in program.cascades for out in load_cascade(cascade).outputs]
     shown = program.equations.shows if program.equations else ()
-    names = [*program.signals, *outputs, *shown, *program.receptors]
-    names += [f"{receptor} bound" for receptor in program.receptors]
+    names = [*program.signals, *outputs, *shown, *program.receptors, *program.chains]
+    names += [f"{receptor} bound" for receptor in (*program.receptors, *_assembled(program))]
     for name, product in program.products.items():
         names += [f"{name} mRNA", name if product.secretion is None else f"{name} secretion"]
     return names
+
+
+def _assembled(program: Program) -> list[str]:
+    """The receptors that ligands can assemble from a program's chains."""
+    known = catalogue().assemblies.items()
+    return [key for key, assembly in known if {*assembly.signals} <= {*program.chains}]

@@ -41,6 +41,13 @@ class Carried(Record):
     repressed_by: dict[str, Repression] = {}
 
 
+class CarriedChain(Record):
+    """A chain of receptors on this cell, and how fast it is replaced."""
+
+    per_cell: Number
+    turnover: Number
+
+
 class Signal(Record):
     """An activity between 0 and 1: x^n / (1 + x^n), with x the sum of what is heard over its half.
 
@@ -131,6 +138,8 @@ class Equations(Record):
 class Program(Record):
     """A cell type as the parts that make it hear, decide and answer.
 
+    chains: by gene; ligands assemble them into the receptors of the catalogue (`assemblies`) whose
+    signalling chains are all here.
     healthy_count: cells of an adult, or per litre of blood, where a model gives no number. In a
     tissue also: radius; walk; lifetime (half-life there); egress (half-time until it leaves with
     the lymph); engulfs: volume cleared of bacteria per
@@ -143,6 +152,7 @@ class Program(Record):
     cell_ontology: str = ""
     healthy_count: Number | None = None
     receptors: dict[str, Carried] = {}
+    chains: dict[str, CarriedChain] = {}
     cascades: dict[str, str] = {}
     equations: Equations | None = None
     signals: dict[str, Signal] = {}

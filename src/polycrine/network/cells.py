@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from polycrine.catalogue.entries import Number
 from polycrine.model.programs import Induction, Product, Program, Repression, load_cascade
+from polycrine.network.assembly import assemblies_of, write_assembly, write_chains
 from polycrine.network.builder import Builder
 from polycrine.network.equations import Surroundings, renamed, write_equations
 from polycrine.network.network import identifier
@@ -37,6 +38,7 @@ class CellWriter:
         self.group = identifier(group)
         self.path = program.program.replace(" ", "_")
         self.heard: dict[str, str] = {}
+        self.assemblies = assemblies_of(build.known, program, surroundings.levels)
 
     def write(self) -> None:
         """All equations of these cells."""
@@ -52,6 +54,12 @@ class CellWriter:
                 self.build.add(self._own(name), "fraction")
         for name in self.program.cascades:
             self.heard |= {out: self._own(out) for out in load_cascade(name).outputs}
+        write_chains(self.build, self.group, self.program)
+        for key, assembly in self.assemblies.items():
+            self.heard[key] = f"{self._own(key)}_bound"
+            gate = molecule_gate(self.build, assembly.ligand)
+            place = self.build, self.group, self.program, key, assembly, self.around, gate
+            self.build.assignments[self.heard[key]] = write_assembly(*place)
         if self.program.equations is not None:
             self.heard |= write_equations(self.build, self.group, self.program, self.around)
         for name in self.program.signals:
@@ -130,7 +138,7 @@ class CellWriter:
     def _amount(self, name: str) -> tuple[str | None, str]:
         """What a cell hears under a name, as an expression, and the kind of its unit."""
         if name in self.heard:
-            if name in self.program.receptors:
+            if name in self.program.receptors or name in self.assemblies:
                 return self.heard[name], "molecules"
             own = self.build.species.get(self.heard[name])
             kind = "intracellular concentration" if own and own.unit == "uM" else "number"

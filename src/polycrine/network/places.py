@@ -22,6 +22,7 @@ from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
 from polycrine.model.model import Infect, Link, Model, Stirred, Tissue
 from polycrine.model.programs import Program, load_program
+from polycrine.network.assembly import assemblies_of, trace_uptake
 from polycrine.network.barriers import Wall, exchange, free_diffusion, molecular_radius
 from polycrine.network.builder import LEDGER, NOTHING, Builder, author_number
 from polycrine.network.cells import CellWriter, binding_parameters, molecule_gate
@@ -176,6 +177,8 @@ class NetworkWriter:
         bound = {name for r in group.program.receptors for name in self.known.receptors[r].binds}
         if group.program.equations is not None:
             bound |= {*group.program.equations.molecules}
+        assembled = assemblies_of(self.known, group.program, self.fluid)
+        bound |= {assembly.ligand for assembly in assembled.values()}
         for molecule in self.fluid:
             levels[molecule] = build.constant(f"{place}.{identifier(molecule)}", 0.0)
             if molecule not in made | bound:
@@ -507,6 +510,10 @@ class NetworkWriter:
                     sites = build.value(build.number(path, carried.per_cell, "molecules"))
                     pmol = group.count * sites / MOLECULES_PER_PMOL
                     total = total + pmol * kon * kint / (kd * kon + kint)
+            for key, assembly in assemblies_of(self.known, group.program, [molecule]).items():
+                if group.place == place:
+                    each = trace_uptake(build, group.program, key, assembly)
+                    total = total + group.count * each / MOLECULES_PER_PMOL
         if isinstance(place_of, Tissue):
             total = total + self.tissue_loss(molecule) * self.volumes[place]
         return total
