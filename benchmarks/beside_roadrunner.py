@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 SPREAD = 0.2
 NOMINAL = Tolerances(1e-6, 1e-9, 2.0**-30)
 EXACT = Tolerances(1e-11, 1e-14, 2.0**-30)
-LOOSE = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
+LOOSE = tuple(10.0 ** (-3 - k / 8) for k in range(33))  # 1e-3 to 1e-7
 REPEATS = 5  # of ours, which are short; their median counts
 COMPARED = 20  # copies whose errors are measured
 

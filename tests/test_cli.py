@@ -37,9 +37,21 @@ def test_the_bare_command_says_what_it_is_in_five_lines(polycrine):
     assert len(out.splitlines()) == 5
 
 
-@pytest.mark.parametrize(
-    "verb", ["run", "resume", "check", "new", "scenarios", "catalogue", "sbml", "cite", "panel"]
-)
+VERBS = [
+    "run",
+    "sweep",
+    "resume",
+    "check",
+    "new",
+    "scenarios",
+    "catalogue",
+    "sbml",
+    "cite",
+    "panel",
+]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(polycrine, verb):
     code, out, _ = polycrine(verb, "--help")
     assert code == 0
@@ -117,6 +129,8 @@ def test_lists_come_as_tables_and_as_json(polycrine):
         (("run", "endotoxaemia"), "Did you mean 'endotoxemia'"),
         (("run", "endotoxemia", "--arm", "IL10 knock out"), "Did you mean 'IL-10 knocked out'"),
         (("run", "nowhere.yaml"), "there is no such file"),
+        (("sweep", "il-2-dose"), "Did you mean 'il-2-doses'"),
+        (("sweep", "nowhere.yaml"), "there is no such file"),
         (("catalogue", "show", "IL66"), "Did you mean 'IL6'"),
         (("panel", "."), "no finished run"),
         (("resume", "."), "no checkpoint"),
@@ -128,6 +142,20 @@ def test_what_does_not_exist_is_refused_with_the_nearest_name(polycrine, tmp_pat
     assert code == 2
     assert says in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_says_how_its_members_went_and_where_its_report_is(polycrine, tmp_path):
+    (tmp_path / "plan.yaml").write_text(
+        "sweep: IL-2\nmodel: il-2-panel\narms: [IL-2]\ngrid: {IL2.dose: [0 nM, 0.1 nM, 10 nM]}\n"
+    )
+    code, out, _ = polycrine("sweep", "plan.yaml", "--out", "doses", "-q", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["status"] == {"done": 3}
+    assert Path(told["report"]).is_file()
+    code, out, _ = polycrine("sweep", "plan.yaml", "--out", "doses", "-q")
+    assert code == 0
+    assert "Report: doses/report.html" in out
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

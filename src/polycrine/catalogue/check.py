@@ -86,6 +86,17 @@ def _names(known: Catalogue) -> Iterator[Problem]:
             for gene in {*getattr(entry, part)} - {*known.genes} - {*NOT_PROTEINS}:
                 place, rule = f"{key}.{part}", f"'{gene}' is no gene of the table."
                 yield Problem(place, rule, nearest(gene, genes))
+    for key, assembly in known.assemblies.items():
+        if assembly.ligand not in known.molecules:
+            instead = nearest(assembly.ligand, known.molecules)
+            yield Problem(f"{key}.ligand", f"no molecule is called '{assembly.ligand}'.", instead)
+        for gene in {*assembly.chains} - {*known.genes}:
+            rule = f"'{gene}' is no gene of the table."
+            yield Problem(f"{key}.chains", rule, nearest(gene, genes))
+        needed = {step.after for step in assembly.chains.values() if step.after}
+        for chain in {*assembly.signals, *needed} - {*assembly.chains}:
+            rule, instead = f"'{chain}' is none of its chains.", nearest(chain, assembly.chains)
+            yield Problem(key, rule, instead)
     every = {*known.molecules, *known.receptors, *cells}
     for k, statement in enumerate(known.statements):
         for name in {*statement.entries} - every:
