@@ -5,11 +5,13 @@ no step can pass. Of all that is due, the highest priority happens first (of equ
 chance), and conditions are asked again after each.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from polycrine.engine.foresight import foresee
 from polycrine.engine.rosenbrock import evaluate
 from polycrine.network.code import Code
 from polycrine.network.network import Floats, Network
@@ -45,6 +47,11 @@ def occasions(network: Network) -> tuple[Occasion, ...]:
     return tuple(found)
 
 
+def held_before(events: Sequence[Occasion]) -> Floats:
+    """Which triggers count as true before the start."""
+    return np.array([float(event.before) for event in events])
+
+
 @dataclass(eq=False)
 class Pending:
     """What has been triggered and is still to happen; values: of the moment of the trigger; with
@@ -59,17 +66,19 @@ class Pending:
 
 @dataclass
 class Happenings:
-    """The events of one member: which triggers held, and what is pending."""
+    """The events of one member: which triggers held (its own array, or one given), and what is
+    pending."""
 
     code: Code
     events: tuple[Occasion, ...]
     seed: int
-    held: list[bool] = field(init=False)
+    held: Floats = field(default_factory=lambda: np.empty(0))
     pending: list[Pending] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.size = sum(3 + 2 * len(event.changes) for event in self.events)
-        self.held = [event.before for event in self.events]
+        if not self.held.size:
+            self.held = held_before(self.events)
 
     @cached_property
     def chance(self) -> np.random.Generator:
@@ -124,32 +133,14 @@ class Happenings:
         for species, value, factor in event.changes:
             y[species] = values[value] * now[factor]
 
-    def next_stop(self, t: float, y: Floats, p: Floats) -> float:
-        """The next time at which something pending is due or a condition on time may change."""
-        times = [what.time for what in self.pending]
-        for k in range(self.code.clocks):
-            found = self._crossing(k, t, y, p)
-            if found > t:
-                times.append(found)
-            elif found == t:  # `t > c` holds from the next instant on
-                later = float(np.nextafter(t, np.inf))
-                if not np.array_equal(self.conditions(later, y, p), self.conditions(t, y, p)):
-                    times.append(later)
-        return min(times, default=np.inf)
+    def look_ahead(self, t: float, y: Floats, p: Floats) -> tuple[Floats, float]:
+        """What holds of all that a step may not pass unseen, and the next time at which something
+        pending is due or a condition on time may change."""
+        held, code = np.empty(self.code.conditions), self.code
+        soonest = foresee(code.watched, code.crossings, code.clocks, t, y, p, held)
+        return held, min(soonest, self.due)
 
-    def _crossing(self, clock: int, t: float, y: Floats, p: Floats) -> float:
-        """Where the two sides of a condition on time meet, to the last bit where they can."""
-        sides = np.empty(2 * self.code.clocks)
-
-        def gap(time: float) -> tuple[float, float]:
-            evaluate(self.code.crossings, time, y, p, sides)
-            return sides[2 * clock], sides[2 * clock + 1]
-
-        time = t
-        for _ in range(4):
-            apart, speed = gap(time)
-            if apart == 0.0 or speed == 0.0 or not np.isfinite([apart, 1 / speed]).all():
-                break
-            time -= apart / speed
-        near = (time, np.nextafter(time, np.inf), np.nextafter(time, -np.inf))
-        return float(min(near, key=lambda at: abs(gap(at)[0])))
+    @property
+    def due(self) -> float:
+        """When the next of what is pending happens."""
+        return min((what.time for what in self.pending), default=np.inf)

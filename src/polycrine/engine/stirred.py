@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.engine import happenings
+from polycrine.engine.foresight import find_switches, find_triggers, foresee_many
 from polycrine.engine.jumps import Jumps, jumps_of
 from polycrine.engine.lanes import advance_lanes
 from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, SWITCHED, advance, evaluate
@@ -163,10 +164,8 @@ def sample(
     place = code.addresses, code.rows, code.plan, free, member.state, member.parameters
     events.happen(member.time, member.state, member.parameters)
     while member.time < times[-1]:
-        now = member.time, member.state, member.parameters
-        stop = min(float(times[-1]), events.next_stop(*now))
-        held = events.conditions(*now)
-        stop = min(stop, member.time + longest)
+        held, stop = events.look_ahead(member.time, member.state, member.parameters)
+        stop = min(float(times[-1]), stop, member.time + longest)
         before = (member.time, stop, member.step, limits, member.counts)
         member.status, member.time, member.step = advance(*place, *before, held, times, seen)
         if member.status not in (DONE, SWITCHED):
@@ -214,39 +213,52 @@ def sample_many(
     longest = (last - times[0]) / code.waves if code.waves else np.inf
     lanes, chunk = compile_lanes(network), min(CHUNK, -(-n // threads()))
     alike, timed = happenings.occasions(network), bool(network.events or code.conditions)
-    events = [happenings.Happenings(code, alike, seed + i) for i in range(n if timed else 0)]
-    held = np.zeros((n, code.conditions))
+    before = np.tile(happenings.held_before(alike), (n, 1))
+    events = [
+        happenings.Happenings(code, alike, seed + i, before[i]) for i in range(n if alike else 0)
+    ]
+    at = np.array([event.trigger for event in alike], dtype=np.int64)
+    loose = np.array([not event.persistent for event in alike], dtype=bool)
+    triggers, due = np.zeros_like(before), np.full(n, np.inf)
+    held, soonest = np.zeros((n, code.conditions)), np.full(n, np.inf)
     share, free, everything = (code.rows, code.plan), np.ones(size), np.arange(size)
+    watch = code.watched, code.crossings, code.clocks
 
-    def happen(i: int) -> None:
-        if events[i].happen(reached[i], own[i], parameters[i]):
-            steps[i] = min(steps[i], first)
-
-    def look_ahead(i: int) -> None:
-        now = reached[i], own[i], parameters[i]
-        held[i] = events[i].conditions(*now)
-        ends[i] = min(last, events[i].next_stop(*now), reached[i] + longest)
-
-    def find_switch(i: int) -> None:
-        place = code.addresses, *share, free, own[i], parameters[i]
-        before = reached[i], ends[i], steps[i], limits, counts[i]
-        status[i], reached[i], steps[i] = advance(*place, *before, held[i], times, seen[i])
-        status[i] = DONE if status[i] == SWITCHED else status[i]
+    def happen(who: NDArray[np.int64]) -> None:
+        if not alike:
+            return
+        room = np.empty(sum(3 + 2 * len(event.changes) for event in alike))
+        find_triggers(code.values, at, who, reached, own, parameters, room, triggers)
+        rises = (triggers[who] != 0) & (before[who] == 0)
+        stirs = rises.any(axis=1) | (due[who] <= reached[who])
+        stirs |= (due[who] < np.inf) & loose.any()
+        quiet = who[~stirs]
+        before[quiet] = triggers[quiet]
+        for i in who[stirs].tolist():
+            if events[i].happen(reached[i], own[i], parameters[i]):
+                steps[i] = min(steps[i], first)
+            due[i] = events[i].due
 
     def work(begin: int) -> None:
         going = np.arange(begin, min(begin + chunk, n))
-        for i in going.tolist() if events else ():
-            happen(i)
+        happen(going)
         while going.size:
-            for i in going.tolist() if events else ():
-                look_ahead(i)
-            place = lanes, *share, free, going, own, parameters, reached, ends
-            advance_lanes(*place, steps, limits, times, everything, seen, held, status, counts)
-            for i in going[status[going] == SWITCHED].tolist():
-                find_switch(i)
+            if timed:
+                foresee_many(*watch, going, reached, own, parameters, held, soonest)
+                ends[going] = np.minimum(soonest[going], due[going])
+                ends[going] = np.minimum(np.minimum(ends[going], last), reached[going] + longest)
+            place = share[0], share[1], free, going, own, parameters, reached, ends
+            advance_lanes(
+                lanes, *place, steps, limits, times, everything, seen, held, status, counts
+            )
+            switched = going[status[going] == SWITCHED]
+            if switched.size:
+                place = share[0], share[1], free, switched, own, parameters, reached, ends
+                find_switches(
+                    code.addresses, *place, steps, limits, counts, held, times, seen, status
+                )
             going = going[status[going] == DONE]
-            for i in going.tolist() if events else ():
-                happen(i)
+            happen(going)
             going = going[reached[going] < last]
 
     with ThreadPoolExecutor(max_workers=threads()) as pool:
