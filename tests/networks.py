@@ -4,7 +4,7 @@ import ast
 
 import numpy as np
 
-from polycrine.engine.rosenbrock import advance
+from polycrine.engine.driver import advance
 from polycrine.network.code import compile_network
 from polycrine.network.network import Network, Parameter, Reaction, Species
 
@@ -28,23 +28,11 @@ def driven_oscillator():
 def steps(network, end, count):
     """The state after `count` equal steps without error control."""
     code, y = compile_network(network), network.initial
-    functions = code.addresses
     free, limits = np.ones(y.size), (1.0, np.full(y.size, 1e9), 10)
     for k in range(count):
         start, stop = end * k / count, end * (k + 1) / count
-        status, _, _ = advance(
-            functions,
-            code.rows,
-            code.plan,
-            free,
-            y,
-            network.values,
-            start,
-            stop,
-            end,
-            limits,
-            np.zeros(2),
-        )
+        place = code, free, y, network.values
+        status, _, _ = advance(*place, start, stop, end, limits, np.zeros(2))
         assert status == 0
     return y
 

@@ -164,13 +164,15 @@ def new(file: Annotated[Path, typer.Argument(help="The model file to write.")]) 
 
 @app.command()
 def scenarios(as_json: Json = False) -> None:
-    """List the scenarios that are ready to run."""
-    from polycrine.scenarios.library import load, scenario_names
+    """List the scenarios and sweeps that are ready to run."""
+    from polycrine.scenarios.library import load, plan_names, scenario_names
 
     models = [(name, load(name)) for name in scenario_names()]
     keys = ("name", "about", "arms")
     rows = [(name, model.about, ", ".join(model.arms)) for name, model in models]
     show([dict(zip(keys, row, strict=True)) for row in rows], as_json)
+    if not as_json:
+        typer.echo(f"polycrine sweep: {', '.join(plan_names())}")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`polycrine sbml`: models that others published, run as they stand; ours, written for others."""
 
+import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +25,16 @@ def run(
 ) -> None:
     """Run a model from time 0: time, species by id, then every other symbol that changes."""
     from polycrine.network.sbml import read_sbml
-    from polycrine.runs.sbml import Accuracy, refuse_senseless, simulate
+    from polycrine.runs.sbml import Accuracy, refuse_senseless, trajectory
 
     accuracy = Accuracy(rtol, atol)
     refuse_senseless(end, points, accuracy, out)
-    table = simulate(read_sbml(file), end, points, accuracy, amounts)
-    table.to_csv(out, index=False)
-    typer.echo(f"Wrote {out}: {len(table)} rows of {len(table.columns) - 1} symbols over time.")
+    found = trajectory(read_sbml(file), end, points, accuracy, amounts)
+    with out.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.writer(target, lineterminator="\n")
+        writer.writerow(found)
+        writer.writerows(zip(*(column.tolist() for column in found.values()), strict=True))
+    typer.echo(f"Wrote {out}: {points} rows of {len(found) - 1} symbols over time.")
 
 
 @app.command()

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from polycrine.engine.driver import evaluate
 from polycrine.engine.lanes import advance_lanes
-from polycrine.engine.rosenbrock import DONE, NOT_FINITE, evaluate
+from polycrine.engine.status import DONE, NOT_FINITE
 from polycrine.engine.stirred import Sampled, Tolerances, threads
 from polycrine.network.code import Code, compile_lanes
 from polycrine.network.network import Floats, Network

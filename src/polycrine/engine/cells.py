@@ -17,7 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from polycrine.engine.rosenbrock import DONE, advance
+from polycrine.engine.rosenbrock import advance, make_room
+from polycrine.engine.status import DONE
 from polycrine.network.code import Code
 from polycrine.network.tissue import MOLECULES, Kind
 
@@ -124,14 +125,17 @@ def _advance_chunk(
     functions: Any, rows: Any, plan: Any, free: Any, before: Any, after: Any, level: Any,
     level_at: Any, p: Any, start: float, end: float, step: Any, limits: Any, status: Any,
 ) -> None:  # fmt: skip
-    own, counts = p.copy(), np.zeros(2)
+    own, counts, nothing = p.copy(), np.zeros(2), np.empty(0)
+    nowhere = np.empty((0, 0))
+    room = make_room(before.shape[1], rows.size, plan.size, 0)
     for i in range(before.shape[0]):
         for k in range(level_at.size):
             own[level_at[k]] = level[i, k]
         after[i] = before[i]
         status[i], _, step[i] = advance(
-            functions, rows, plan, free, after[i], own, start, end, step[i], limits, counts
-        )
+            functions, rows, plan, free, after[i], own, start, end, step[i], limits, counts,
+            nothing, nothing, nowhere, room,
+        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -9,7 +9,7 @@ from polycrine.engine.cells import Answer, Batch, Inquiry
 from polycrine.engine.fields import HELD, TOLD, WRONG, advance_fields, make_room
 from polycrine.engine.kernel import deposit_all, sample_all
 from polycrine.engine.life import grow
-from polycrine.engine.rosenbrock import DONE
+from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Member, advance_member
 from polycrine.engine.tissue import Bath, Tissue
 from polycrine.network.tissue import MOLECULES

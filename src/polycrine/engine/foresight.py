@@ -7,20 +7,30 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from polycrine.engine.rosenbrock import DONE, SWITCHED, advance, evaluate
+from polycrine.engine.rosenbrock import advance, evaluate, make_room
+from polycrine.engine.status import DONE, SWITCHED
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def foresee(
-    watched: int, crossings: int, clocks: int, t: float, y: Any, p: Any, held: Any
+    watched: int,
+    crossings: int,
+    clocks: int,
+    t: float,
+    y: Any,
+    p: Any,
+    held: Any,
+    sides: Any,
+    now: Any,
 ) -> float:
     """Write what holds at t into `held`; returns when a condition on time alone may change next.
 
     watched, crossings: addresses of compiled functions; clocks: how many depend on time alone. The
     two sides of such a condition meet where Newton's method says, to the last bit where they can.
+    sides (2 x clocks) and now (as held): to work in.
     """
     evaluate(watched, t, y, p, held)
-    soonest, sides, now = np.inf, np.empty(2 * clocks), np.empty(held.size)
+    soonest = np.inf
     for k in range(clocks):
         time = t
         for _ in range(4):
@@ -31,7 +41,8 @@ def foresee(
             time -= apart / speed
         evaluate(crossings, time, y, p, sides)
         found, least = time, abs(sides[2 * k])
-        for near in (np.nextafter(time, np.inf), np.nextafter(time, -np.inf)):
+        for way in range(2):
+            near = np.nextafter(time, np.inf if way == 0 else -np.inf)
             evaluate(crossings, near, y, p, sides)
             if abs(sides[2 * k]) < least:
                 found, least = near, abs(sides[2 * k])
@@ -40,8 +51,9 @@ def foresee(
         elif found == t:  # `t > c` holds from the next instant on
             later = np.nextafter(t, np.inf)
             evaluate(watched, later, y, p, now)
-            if not np.array_equal(now, held):
-                soonest = min(soonest, later)
+            for j in range(held.size):
+                if now[j] != held[j]:
+                    soonest = min(soonest, later)
     return soonest
 
 
@@ -58,8 +70,9 @@ def foresee_many(
     soonest: Any,
 ) -> None:
     """`foresee` for those members that are listed in `who`."""
+    sides, now = np.empty(2 * clocks), np.empty(held.shape[1])
     for i in who:
-        place = times[i], states[i], parameters[i], held[i]
+        place = times[i], states[i], parameters[i], held[i], sides, now
         soonest[i] = foresee(watched, crossings, clocks, *place)
 
 
@@ -94,11 +107,12 @@ def find_switches(
     status: Any,
 ) -> None:
     """Take those in `who`, each alone, to the instant behind which a condition has changed."""
+    room = make_room(states.shape[1], rows.size, plan.size, held.shape[1])
     for i in who:
         before = states[i], parameters[i], times[i], ends[i], steps[i]
         place = code, rows, plan, free
         status[i], times[i], steps[i] = advance(
-            *place, *before, limits, counts[i], held[i], grid, seen[i]
+            *place, *before, limits, counts[i], held[i], grid, seen[i], room
         )
         if status[i] == SWITCHED:
             status[i] = DONE

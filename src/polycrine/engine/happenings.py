@@ -11,8 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from polycrine.engine.foresight import foresee
-from polycrine.engine.rosenbrock import evaluate
+from polycrine.engine.driver import evaluate, foresee
 from polycrine.network.code import Code
 from polycrine.network.network import Floats, Network
 
@@ -136,9 +135,8 @@ class Happenings:
     def look_ahead(self, t: float, y: Floats, p: Floats) -> tuple[Floats, float]:
         """What holds of all that a step may not pass unseen, and the next time at which something
         pending is due or a condition on time may change."""
-        held, code = np.empty(self.code.conditions), self.code
-        soonest = foresee(code.watched, code.crossings, code.clocks, t, y, p, held)
-        return held, min(soonest, self.due)
+        held = np.empty(self.code.conditions)
+        return held, min(foresee(self.code, t, y, p, held), self.due)
 
     @property
     def due(self) -> float:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from polycrine.engine.driver import evaluate
 from polycrine.engine.happenings import Happenings, Occasion, Pending
-from polycrine.engine.rosenbrock import evaluate
 from polycrine.network.code import Code
 from polycrine.network.network import Floats
 

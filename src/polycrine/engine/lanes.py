@@ -16,21 +16,14 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from polycrine.engine.rosenbrock import (
+from polycrine.engine.rosenbrock import DENSE, GAMMA, STAGES, A, C, D, G, _dyadic
+from polycrine.engine.status import (
     ACCEPTED,
-    DENSE,
     DONE,
-    GAMMA,
     REJECTED,
-    STAGES,
     STEP_TOO_SMALL,
     SWITCHED,
     TOO_MANY_STEPS,
-    A,
-    C,
-    D,
-    G,
-    _dyadic,
 )
 from polycrine.network.machine import LANES, WIDTH, WORD
 

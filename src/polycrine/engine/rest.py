@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polycrine.engine.rosenbrock import DONE, evaluate
+from polycrine.engine.driver import evaluate
+from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Member, Tolerances, advance_member
 from polycrine.errors import NumericsError
 from polycrine.network.code import Code

@@ -15,6 +15,15 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from polycrine.engine.status import (
+    ACCEPTED,
+    DONE,
+    REJECTED,
+    STEP_TOO_SMALL,
+    SWITCHED,
+    TOO_MANY_STEPS,
+)
+
 GAMMA = 0.25
 A = np.array([
     [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -42,17 +51,6 @@ DENSE = np.array([
     [-0.6762803392806898, 6.087714651680015, 16.43084320892478, 24.76722511418386,
      -6.594389125716872],
 ])  # fmt: skip
-NOTHING, NOWHERE = np.empty(0), np.empty((0, 0))
-
-DONE, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE, SWITCHED = 0, 1, 2, 3, 4
-STATUS = {
-    DONE: "reached the end",
-    TOO_MANY_STEPS: "took more steps than allowed between two stops; loosen the tolerances",
-    STEP_TOO_SMALL: "the step became too small to move time; a rate law may be singular here",
-    NOT_FINITE: "a rate was not a finite number at a stop",
-    SWITCHED: "a condition changed",
-}
-ACCEPTED, REJECTED = 0, 1
 
 
 @intrinsic
@@ -119,19 +117,22 @@ def _step(
 
     Rates are asked before `stop` only: what changes there belongs to what comes behind it.
     """
-    n, (jacobian, drift, slope, w, stages, trial, _) = y.size, room
-    w[:] = 0.0
+    n, (jacobian, drift, slope, w, stages, trial) = y.size, room[:6]
+    for e in range(w.size):
+        w[e] = 0.0
     for k in range(n):
         w[plan.diagonal[k]] = 1.0 / (GAMMA * step)
     for e in range(rows.size):
         w[plan.jacobian_at[e]] -= jacobian[e] * free[rows[e]]
     _factorise(w, plan)
     for s in range(STAGES):
-        trial[:] = y
+        for i in range(n):
+            trial[i] = y[i]
         for j in range(s):
             a = A[s, j]
             if a != 0.0:
-                trial += a * stages[j]
+                for i in range(n):
+                    trial[i] += a * stages[j, i]
         evaluate(code[0], min(t + C[s] * step, stop), trial, p, slope)
         for i in range(n):
             value = slope[i] + step * D[s] * drift[i]
@@ -139,14 +140,18 @@ def _step(
                 value += G[s, j] / step * stages[j, i] if free[i] != 0.0 else 0.0
             stages[s, i] = value * free[i]
         _solve(w, plan, stages[s])
-    trial += stages[STAGES - 1]
+    for i in range(n):
+        trial[i] += stages[STAGES - 1, i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _switched(code: Any, t: float, y: Any, p: Any, held: Any, now: Any) -> bool:
     """Whether a condition differs from what is held."""
     evaluate(code[3], t, y, p, now)
-    return not np.array_equal(now, held)
+    changed = False
+    for k in range(held.size):
+        changed |= now[k] != held[k]
+    return changed
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -157,12 +162,12 @@ def _find_switch(
     """The length of the shortest step behind which a condition differs from what is held, to 1e-12
     of `step`; that step is the last one taken. By the Illinois method on the gaps between the sides
     of what changes, and by halves where that is slow."""
-    trial, now = room[5], room[6]
-    near, far, gap = np.empty(held.size), np.empty(held.size), np.empty(held.size)
+    trial, now, near, far, gap, changed = room[5:]
     evaluate(code[4], t, y, p, near)
     evaluate(code[4], min(t + step, stop), trial, p, far)
     _switched(code, min(t + step, stop), trial, p, held, now)
-    changed = now != held
+    for k in range(held.size):
+        changed[k] = now[k] != held[k]
     before, behind, side, tries = 0.0, step, 0, 0
     while behind - before > max(1e-15 * abs(t + behind), 1e-12 * step):
         least = 0.5 * max(1e-15 * abs(t + behind), 1e-12 * step)
@@ -171,19 +176,23 @@ def _find_switch(
         if tries % 4 != 0:
             share = 1.0
             for k in range(held.size):
-                if changed[k] and near[k] * far[k] <= 0.0 and near[k] != far[k]:
+                if changed[k] != 0.0 and near[k] * far[k] <= 0.0 and near[k] != far[k]:
                     share = min(share, near[k] / (near[k] - far[k]))
             middle = before + share * (behind - before)
             middle = min(max(middle, before + least), behind - least)
         _step(code, rows, plan, free, y, p, t, middle, stop, room)
         evaluate(code[4], t + middle, trial, p, gap)
         if _switched(code, t + middle, trial, p, held, now):
-            behind, far[:], changed[:] = middle, gap, now != held
-            near *= 0.5 if side == 1 else 1.0
+            behind = middle
+            for k in range(held.size):
+                far[k], changed[k] = gap[k], now[k] != held[k]
+                near[k] *= 0.5 if side == 1 else 1.0
             side = 1
         else:
-            before, near[:] = middle, gap
-            far *= 0.5 if side == -1 else 1.0
+            before = middle
+            for k in range(held.size):
+                near[k] = gap[k]
+                far[k] *= 0.5 if side == -1 else 1.0
             side = -1
     _step(code, rows, plan, free, y, p, t, behind, stop, room)
     return behind
@@ -201,6 +210,17 @@ def _interpolate(y: Any, new: Any, stages: Any, share: float, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def make_room(n: int, entries: int, size: int, conditions: int) -> Any:
+    """What a step works in: of a network of n species, with so many entries of its Jacobian and of
+    what is eliminated."""
+    c = conditions
+    return (
+        *(np.empty(entries), np.empty(n), np.empty(n), np.empty(size), np.empty((STAGES, n))),
+        *(np.empty(n), np.empty(c), np.empty(c), np.empty(c), np.empty(c), np.empty(c)),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     code: Any,
     rows: Any,
@@ -213,9 +233,10 @@ def advance(
     h: float,
     limits: Any,
     counts: Any,
-    held: Any = NOTHING,
-    grid: Any = NOTHING,
-    seen: Any = NOWHERE,
+    held: Any,
+    grid: Any,
+    seen: Any,
+    room: Any,
 ) -> tuple[int, float, float]:
     """Advance y in place from t to `end`; returns (status, time reached, proposed step).
 
@@ -223,19 +244,19 @@ def advance(
     move; limits: rtol, atol per species (0 leaves it out of the error control), steps allowed;
     counts: accepted, rejected. Where one of the conditions changes from what is held, time stops
     just behind that instant (SWITCHED). The states at the times of `grid` from t on and before
-    the time reached are written to the rows of `seen`.
+    the time reached are written to the rows of `seen`. room: what `make_room` gives.
     """
     n, (rtol, atol, max_steps) = y.size, limits
-    room = (
-        *(np.empty(rows.size), np.empty(n), np.empty(n), np.empty(plan.size)),
-        *(np.empty((STAGES, n)), np.empty(n), np.empty(held.size)),
-    )
-    jacobian, drift, _, _, stages, trial, now = room
+    jacobian, drift, _, _, stages, trial, now = room[:7]
     smallest = 1e-13 * max(abs(end), 1.0)
     stop = np.nextafter(end, -np.inf)
-    controlled = max(np.sum(atol > 0.0), 1)
-    steps = 0
-    row = np.searchsorted(grid, t)
+    controlled = 0
+    for i in range(n):
+        controlled += atol[i] > 0.0
+    controlled = max(controlled, 1)
+    steps = row = 0
+    while row < grid.size and grid[row] < t:
+        row += 1
     fresh = False
     while t < end:
         if steps >= max_steps:
@@ -274,7 +295,8 @@ def advance(
         while row < grid.size and grid[row] < reached:
             _interpolate(y, trial, stages, (grid[row] - t) / step, seen[row])
             row += 1
-        y[:] = trial
+        for i in range(n):
+            y[i] = trial[i]
         t = reached
         fresh = False
         h = max(h, proposal) if last else proposal

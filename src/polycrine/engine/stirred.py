@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.engine import happenings
-from polycrine.engine.foresight import find_switches, find_triggers, foresee_many
+from polycrine.engine.driver import advance, evaluate
 from polycrine.engine.jumps import Jumps, jumps_of
-from polycrine.engine.lanes import advance_lanes
-from polycrine.engine.rosenbrock import DONE, NOT_FINITE, STATUS, SWITCHED, advance, evaluate
+from polycrine.engine.status import DONE, NOT_FINITE, STATUS, SWITCHED
 from polycrine.network.code import Code, compile_lanes
 from polycrine.network.network import Floats, Network
 from polycrine.network.sensitivity import base_size
@@ -128,12 +127,10 @@ def advance_member(
     free = np.ones(scales.size) if free is None else free
     if end <= member.time:
         return
-    functions = code.addresses
-    limits = _limits(scales, tolerances)
     before = (member.state, member.parameters, member.time, end, member.step)
-    member.status, member.time, member.step = advance(
-        functions, code.rows, code.plan, free, *before, limits, member.counts
-    )
+    limits = _limits(scales, tolerances)
+    found = advance(code, free, *before, limits, member.counts)
+    member.status, member.time, member.step = found
 
 
 def _limits(scales: Floats, tolerances: Tolerances) -> tuple[float, Floats, int]:
@@ -161,13 +158,14 @@ def sample(
         events = jumps_of(code, alike, seed, base_size(network), wanted)
     longest = (times[-1] - times[0]) / code.waves if code.waves else np.inf
     free = np.ones(member.state.size)
-    place = code.addresses, code.rows, code.plan, free, member.state, member.parameters
+    place = code, free, member.state, member.parameters
     events.happen(member.time, member.state, member.parameters)
     while member.time < times[-1]:
         held, stop = events.look_ahead(member.time, member.state, member.parameters)
         stop = min(float(times[-1]), stop, member.time + longest)
-        before = (member.time, stop, member.step, limits, member.counts)
-        member.status, member.time, member.step = advance(*place, *before, held, times, seen)
+        before = member.time, stop, member.step
+        found = advance(*place, *before, limits, member.counts, held, times, seen)
+        member.status, member.time, member.step = found
         if member.status not in (DONE, SWITCHED):
             return seen
         member.status = DONE
@@ -204,6 +202,9 @@ def sample_many(
 
     One thread or many, the numbers of each are the same; seed + its position is its own.
     """
+    from polycrine.engine.foresight import find_switches, find_triggers, foresee_many
+    from polycrine.engine.lanes import advance_lanes
+
     (n, size), last = states.shape, float(times[-1])
     seen = np.full((n, len(times), size), np.nan)
     status, counts = np.zeros(n, dtype=np.int64), np.zeros((n, 2))

@@ -108,11 +108,7 @@ def compile_lanes(network: Network) -> Ints:
 
 def _compiled(network: Network, lanes: int, say: Callable[[str], None]) -> Any:
     """Function name -> address, and what is stored with the code."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
-    )
+    machine = target_machine()
     told = (network.digest, llvm.get_host_cpu_name(), llvmlite.__version__, FORMAT, str(lanes))
     key = hashlib.sha256("-".join(told).encode()).hexdigest()[:32]
     stored = cache_folder() / f"{key}.npz"
@@ -128,6 +124,15 @@ def _compiled(network: Network, lanes: int, say: Callable[[str], None]) -> Any:
             engine.finalize_object()
             _engines[key] = engine
     return _engines[key].get_function_address, arrays
+
+
+def target_machine() -> Any:
+    """What code is compiled for: this machine."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
+    )
 
 
 def cache_folder() -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.engine.batch import settle_many
-from polycrine.engine.rosenbrock import DONE
+from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Member, Tolerances, settle
 from polycrine.errors import InputError, NumericsError, Problem
 from polycrine.model.model import Model

@@ -1,6 +1,7 @@
 """Which numbers matter: Sobol and Morris indices of what a sweep measured (by SALib)."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,9 @@ def sample_points(indices: Indices, seed: int) -> Floats:
         if indices.base & (indices.base - 1):
             rule = f"a Sobol sample of {indices.base} is no power of two."
             raise wrong("indices.base", rule, f"Write {1 << indices.base.bit_length()}.")
-        from SALib.sample import sobol
-
+        sobol = _library("sample.sobol")
         return np.asarray(sobol.sample(problem, indices.base, calc_second_order=False, seed=seed))
-    from SALib.sample import morris
-
+    morris = _library("sample.morris")
     return np.asarray(morris.sample(problem, indices.base, num_levels=LEVELS, seed=seed))
 
 
@@ -58,14 +57,14 @@ def indices_table(
 def _analyse(indices: Indices, points: Floats, values: Floats, seed: int) -> dict[str, Any]:
     problem = _problem(indices)
     if indices.method == "Sobol":
-        from SALib.analyze import sobol
-
-        found = sobol.analyze(problem, values, calc_second_order=False, seed=seed)
+        found = _library("analyze.sobol").analyze(
+            problem, values, calc_second_order=False, seed=seed
+        )
         names = {"first": "S1", "first_95": "S1_conf", "total": "ST", "total_95": "ST_conf"}
     else:
-        from SALib.analyze import morris
-
-        found = morris.analyze(problem, points, values, num_levels=LEVELS, seed=seed)
+        found = _library("analyze.morris").analyze(
+            problem, points, values, num_levels=LEVELS, seed=seed
+        )
         names = {"mu_star": "mu_star", "mu_star_95": "mu_star_conf", "sigma": "sigma"}
     return {name: np.asarray(found[key]) for name, key in names.items()}
 
@@ -73,3 +72,12 @@ def _analyse(indices: Indices, points: Floats, values: Floats, seed: int) -> dic
 def _problem(indices: Indices) -> dict[str, Any]:
     names = list(indices.numbers)
     return {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
+
+
+def _library(part: str) -> Any:
+    """A part of SALib; raises InputError where it is not there."""
+    try:
+        return import_module(f"SALib.{part}")
+    except ImportError as error:
+        instead = "Install it: pip install SALib."
+        raise wrong("indices", "they need the package SALib.", instead) from error

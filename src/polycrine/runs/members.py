@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from polycrine.engine.rosenbrock import DONE, STATUS
+from polycrine.engine.status import DONE, STATUS
 from polycrine.network.network import Floats
 from polycrine.runs.layout import Layout
 from polycrine.units import value_and_unit

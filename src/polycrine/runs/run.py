@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from polycrine.engine.rosenbrock import DONE
+from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Member, run_stops
 from polycrine.errors import NumericsError, PolycrineError, nearest, wrong
 from polycrine.model.checks import check_model

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from polycrine.engine.rest import come_to_rest
-from polycrine.engine.rosenbrock import DONE
+from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Member, Tolerances, sample
 from polycrine.errors import InputError, NumericsError, Problem, wrong
 from polycrine.network.code import compile_network
@@ -17,6 +16,9 @@ from polycrine.network.expressions import names_in, read
 from polycrine.network.network import Floats, Network
 from polycrine.network.sbml import SbmlModel
 from polycrine.network.sensitivity import split, with_sensitivities
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SMALL_SHIFT = 1e-4  # of a number: by how much what is shown is moved to find its slope
 SMALLEST = 1e-12  # of the largest variable: the least size that a variable's error refers to
@@ -46,16 +48,16 @@ def refuse_senseless(end: float, points: int, accuracy: Accuracy, out: Path) -> 
         raise InputError(problems)
 
 
-def simulate(
+def trajectory(
     model: SbmlModel,
     end: float,
     points: int,
     accuracy: Accuracy | None = None,
     amounts: bool = False,
     seed: int = 0,
-) -> pd.DataFrame:
-    """Time (from 0 to `end`, `points` rows), species by id (concentrations, or amounts), and then
-    every other symbol that changes.
+) -> dict[str, Floats]:
+    """Columns by name: time (from 0 to `end`, `points` rows), species by id (concentrations, or
+    amounts), and then every other symbol that changes.
 
     Raises NumericsError with the last good time where the numbers fail. seed: of the chance by
     which events of equal priority take turns.
@@ -69,10 +71,24 @@ def simulate(
     states = sample(compile_network(network), network, member, times, tolerances, seed)
     if member.status != DONE:
         raise NumericsError(f"{member.message} (the last good time is {member.time:g})")
-    return table(model, times, states, amounts)
+    return columns(model, times, states, amounts)
 
 
-def steady_state(model: SbmlModel, accuracy: Accuracy | None = None) -> pd.DataFrame:
+def simulate(
+    model: SbmlModel,
+    end: float,
+    points: int,
+    accuracy: Accuracy | None = None,
+    amounts: bool = False,
+    seed: int = 0,
+) -> "pd.DataFrame":
+    """The `trajectory` of a model as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(trajectory(model, end, points, accuracy, amounts, seed))
+
+
+def steady_state(model: SbmlModel, accuracy: Accuracy | None = None) -> "pd.DataFrame":
     """The state that a model comes to from its start: id, kind, value; one row per symbol.
 
     In `attrs`: residual, stable, and the conserved sums as text with their totals. Raises
@@ -108,12 +124,14 @@ def sensitivities(
     end: float,
     points: int,
     accuracy: Accuracy | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """How every symbol that changes depends on constants, or on the start of variables: time,
     symbol, of (what is wanted), value (its derivative); through events, doses and switches.
 
     Raises InputError for a name that the model does not have, NumericsError as `simulate`.
     """
+    import pandas as pd
+
     tolerance = accuracy or Accuracy()
     network = with_sensitivities(scaled(model.network), wanted)
     times, first = np.linspace(0.0, end, points), 2.0**-30
@@ -166,7 +184,7 @@ def scaled(network: Network) -> Network:
     return replace(network, species=species)
 
 
-def table(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> pd.DataFrame:
+def columns(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> dict[str, Floats]:
     """States as the symbols of the file."""
     network = model.network
     known: dict[str, Any] = {
@@ -176,14 +194,20 @@ def table(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> pd.
     known |= {"t": times}
     for name, text in network.assignments:
         known[name] = read(text, known)
-    names, columns = ["time"], [times]
-    shown = sorted(model.quantities, key=lambda q: q.kind != "species")
-    for quantity in shown:
+    found = {"time": times}
+    for quantity in sorted(model.quantities, key=lambda q: q.kind != "species"):
         text = quantity.value
         if quantity.kind == "species":
             text = quantity.amount if amounts else quantity.concentration
         elif not quantity.changes:
             continue
-        names.append(quantity.id)
-        columns.append(np.broadcast_to(read(text, known), times.shape))
-    return pd.DataFrame(np.column_stack(columns), columns=names)
+        name = f"{quantity.id}_" if quantity.id in found else quantity.id
+        found[name] = np.broadcast_to(read(text, known), times.shape)
+    return found
+
+
+def table(model: SbmlModel, times: Floats, states: Floats, amounts: bool) -> "pd.DataFrame":
+    """The `columns` as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(columns(model, times, states, amounts))

@@ -18,7 +18,7 @@ import numpy as np
 from polycrine.catalogue.library import catalogue
 from polycrine.catalogue.yamltext import Document
 from polycrine.engine.batch import run_many
-from polycrine.engine.rosenbrock import DONE
+from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Tolerances
 from polycrine.errors import wrong
 from polycrine.model.model import Model, Panel
