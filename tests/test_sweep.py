@@ -291,6 +291,7 @@ patients:
   numbers:
     IL10.clearence: {cv: 30 %}
     IL10.clearance: {cv: 30 %, low: 3 kg}
+    body.weight: {distribution: uniform, low: 90 kg, high: 60 kg}
     body.plasma: {}
     body.whole_blood: {cv: 10 %, age: 1}
   correlations: [{between: [IL10.clearance, IL6.clearance], is: 0.5}]
@@ -308,6 +309,7 @@ def test_everything_that_is_wrong_with_a_plan_is_said_at_once(folder):
         "out.plan.yaml:7: low, median and high",
         "'IL10.clearence' is no number or dose of this model. Did you mean 'IL10.clearance'",
         "'3 kg' cannot be compared with '70 mL/min'",
+        "'90 kg' is not below '60 kg'",
         "nothing says how it varies",
         "depends on age, which nobody here has",
         "'IL6.clearance' does not vary",
@@ -321,11 +323,23 @@ def test_everything_that_is_wrong_with_a_plan_is_said_at_once(folder):
 def test_a_plan_without_anything_to_sweep_and_one_with_two_samples_are_refused():
     with pytest.raises(InputError, match="needs 'patients', a 'grid' or 'indices'"):
         read_plan("sweep: nothing\nmodel: endotoxemia\n", "plan.yaml")
-    text = (
-        "sweep: x\nmodel: y\npatients: {count: 2}\nindices: {method: Sobol, base: 4, numbers: {}}"
-    )
+    text = "sweep: x\nmodel: y\npatients: {count: 2}\nindices: {method: Sobol, base: 4, numbers: {a: {cv: 1}}}"
     with pytest.raises(InputError, match="leave out 'patients' and 'grid'"):
         read_plan(text, "plan.yaml")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "grid: {IL10.dose: []}",
+        "indices: {method: Sobol, base: 8, numbers: {}}",
+        "patients: {count: 0}",
+        "patients: {count: 3}\nseed: -1",
+    ],
+)
+def test_a_plan_that_asks_for_nothing_or_an_impossible_number_is_refused(words):
+    with pytest.raises(InputError, match="plan.yaml:3|plan.yaml:4"):
+        read_plan(f"sweep: x\nmodel: y\n{words}\n", "plan.yaml")
 
 
 def test_a_sweep_over_a_tissue_is_refused(tmp_path):

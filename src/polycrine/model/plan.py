@@ -114,7 +114,7 @@ class Indices(Record):
 
     method: Literal["Sobol", "Morris"]
     base: Annotated[int, Field(ge=2)]
-    numbers: dict[str, Varied]
+    numbers: Annotated[dict[str, Varied], Field(min_length=1)]
 
 
 class Plan(Record):
@@ -131,10 +131,10 @@ class Plan(Record):
     settings: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
     patients: Patients | None = None
-    grid: dict[str, tuple[str, ...]] = {}
+    grid: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     indices: Indices | None = None
     every: Interval | None = None
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0)] = 1
     relative_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 1e-6
     absolute_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 1e-8
 
@@ -258,7 +258,15 @@ def _wrong_with(varied: Varied, base: str) -> list[str]:
     depends = varied.weight or varied.age or varied.female != 1
     if "uniform" not in varied.distribution and varied.cv is None and not depends:
         rules.append("nothing says how it varies: give 'cv', or what it depends on.")
-    return [rule for rule in rules if rule]
+    rules = [rule for rule in rules if rule]
+    if rules or varied.low is None:
+        return rules
+    low = ratio(varied.low, base)
+    if varied.high is not None and low >= ratio(varied.high, base):
+        rules.append(f"'{varied.low}' is not below '{varied.high}'.")
+    if varied.distribution == "log-uniform" and low == 0:
+        rules.append("a log-uniform distribution cannot begin at zero.")
+    return rules
 
 
 def doses(model: Model, arms: tuple[str, ...]) -> dict[str, str]:
