@@ -181,6 +181,8 @@ TRIALS = {
     "anakinra": dict.fromkeys(("TNF", "IL6", "CXCL8", "IL10", "CRP", "cortisol", "sTNFR1"), 0),
     # Pajkrt 1997: 25 ug/kg 2 min before endotoxin
     "IL-10 given": {"TNF": -1, "IL6": -1, "CXCL8": -1, "IL1RN": -1, "cortisol": -1, "LPS": 0},
+    # and an hour after it
+    "IL-10 given an hour later": {"TNF": 0, "IL6": 0, "CXCL8": 0},
     # van der Poll 1997 (TNF activity, LBP); 1994, chimpanzees with an antibody (IL-10, IL-1Ra)
     "etanercept": {"free TNF": -1, "IL10": -1, "IL1RN": -1, "LBP": 0, "LPS": 0},
 }

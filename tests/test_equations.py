@@ -90,6 +90,7 @@ def test_a_program_of_ones_own_names_its_file(tmp_path, monkeypatch):
     [
         (("IL13: {of", "IL31: {of"), "'IL31' is no constant of mine.xml. Did you mean 'IL13'"),
         (("SOCS3]", "SOCS3, pJAK3]"), "'pJAK3' is no symbol of mine.xml. Did you mean 'pJAK2'"),
+        (("of: IL13", "of: IL-13"), "'IL-13' is no molecule. Did you mean 'IL13'"),
         (("mine.xml", "nowhere.xml"), "there is no such file"),
     ],
 )

@@ -323,7 +323,8 @@ def test_everything_that_is_wrong_with_a_plan_is_said_at_once(folder):
 def test_a_plan_without_anything_to_sweep_and_one_with_two_samples_are_refused():
     with pytest.raises(InputError, match="needs 'patients', a 'grid' or 'indices'"):
         read_plan("sweep: nothing\nmodel: endotoxemia\n", "plan.yaml")
-    text = "sweep: x\nmodel: y\npatients: {count: 2}\nindices: {method: Sobol, base: 4, numbers: {a: {cv: 1}}}"
+    numbers = "{method: Sobol, base: 4, numbers: {a: {cv: 1}}}"
+    text = f"sweep: x\nmodel: y\npatients: {{count: 2}}\nindices: {numbers}"
     with pytest.raises(InputError, match="leave out 'patients' and 'grid'"):
         read_plan(text, "plan.yaml")
 

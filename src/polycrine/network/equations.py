@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polycrine.catalogue.entries import Number
+from polycrine.catalogue.library import Catalogue
 from polycrine.errors import InputError, Problem, nearest
 from polycrine.model.programs import Program, equations_file
 from polycrine.network.builder import Builder
@@ -41,7 +42,7 @@ def write_equations(
     equations = program.equations
     assert equations is not None
     model = read_sbml(equations_file(equations.file))
-    _refuse(program, model)
+    _refuse(program, model, build.known)
     minutes = quantity(equations.time, "duration")
     path = f"{program.program.replace(' ', '_')}.equations"
     names = {"t": f"(t/{minutes!r})"}
@@ -101,8 +102,8 @@ def _sizes(network: Network) -> dict[str, float]:
     return {name: (size or least) if name in moving else 0.0 for name, size in starts.items()}
 
 
-def _refuse(program: Program, model: SbmlModel) -> None:
-    """Raises InputError with every port that the file does not have."""
+def _refuse(program: Program, model: SbmlModel, catalogue: Catalogue) -> None:
+    """Raises InputError with every port that the file, or the catalogue, does not have."""
     equations, problems = program.equations, []
     assert equations is not None
     known = [quantity.id for quantity in model.quantities]
@@ -112,6 +113,10 @@ def _refuse(program: Program, model: SbmlModel) -> None:
         if name not in constants:
             rule = f"'{name}' is no constant of {equations.file}."
             problems.append(Problem(f"{place}.hears", rule, nearest(name, constants)))
+    for molecule in equations.molecules:
+        if molecule not in catalogue.molecules:
+            rule, instead = f"'{molecule}' is no molecule.", nearest(molecule, catalogue.molecules)
+            problems.append(Problem(place, rule, instead))
     ports = (equations.takes_up, equations.secretes)
     rates = [rate for port in ports for moved in port.values() for rate in moved]
     for name in (*rates, *equations.shows):
