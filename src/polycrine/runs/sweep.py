@@ -8,6 +8,7 @@ goes on with the pieces that are missing, and each member has the bits that it w
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from polycrine.catalogue.library import catalogue
 from polycrine.catalogue.yamltext import Document
-from polycrine.engine.batch import run_many
+from polycrine.engine.batch import Who, run_many
 from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Tolerances
 from polycrine.errors import wrong
@@ -25,9 +26,10 @@ from polycrine.model.model import Model, Panel
 from polycrine.model.plan import Plan
 from polycrine.model.yamlfile import write_model
 from polycrine.network.code import Code, compile_network
-from polycrine.network.network import Floats, Network, identifier
+from polycrine.network.network import Floats, Network, Value, identifier
 from polycrine.network.places import to_batch
 from polycrine.network.schedule import make_schedule
+from polycrine.network.stops import Stop
 from polycrine.results.sweep import FORMAT, Sweep, has_shard, keep_shard, load_sweep, shard, shards
 from polycrine.runs.health import settled_many
 from polycrine.runs.indices import indices_table
@@ -122,9 +124,9 @@ def run_piece(layout: Layout, code: Code, who: range) -> dict[str, Any]:
     network, impossible = to_batch(layout.model, varied)
     tolerances = Tolerances(plan.relative_tolerance, plan.absolute_tolerance)
     n = len(points)
-    runs = [_run_arm(layout, arm, network, n, code, varied, tolerances) for arm in arms]
+    impossible = np.broadcast_to(impossible, n)
+    runs = [_run_arm(layout, arm, network, impossible, code, varied, tolerances) for arm in arms]
     levels, status, reached, counts = (np.stack(parts, axis=1) for parts in zip(*runs, strict=True))
-    status[np.broadcast_to(impossible, n)] = IMPOSSIBLE
     levels[status != DONE] = np.nan
     first = np.arange(len(who)) * inner
     plausible = (status[first, 0] == DONE) & _accepted(layout, levels[first, 0])
@@ -152,26 +154,50 @@ def _run_arm(
     layout: Layout,
     arm: str,
     network: Network,
-    n: int,
+    impossible: Any,
     code: Code,
     varied: Mapping[str, Floats],
     tolerances: Tolerances,
 ) -> tuple[Floats, Any, Floats, Floats]:
-    model = layout.model.with_arm(arm)
-    states, parameters, status, impossible = settled_many(model, network, n, code, tolerances)
+    model, n = layout.model.with_arm(arm), len(impossible)
+    states, parameters, status, made = settled_many(model, network, n, code, tolerances)
+    status[impossible | made] = IMPOSSIBLE
+    able = np.flatnonzero(status == DONE)
     stops = make_schedule(model, network, None, float(layout.times[-1]), varied)
     kept, weights = weights_of(layout, network)
-    done = run_many(code, network, states, parameters, stops, layout.times, kept, tolerances)
-    levels = np.empty((n, len(layout.analytes), len(layout.times)))
+    own = states[able], parameters[able], _of(stops, able)
+    done = run_many(code, network, *own, layout.times, kept, tolerances)
+    status[able] = done.status
+    levels = np.full((n, len(layout.analytes), len(layout.times)), np.nan)
+    reached, counts = np.zeros(n), np.zeros((n, 2))
+    reached[able], counts[able] = done.reached, done.counts
     for k, analyte in enumerate(layout.analytes):
         if isinstance(analyte.wish, Panel):
-            levels[:, k] = 0.0
+            seen = np.zeros(done.states.shape[:2])
             for j in np.flatnonzero(weights[k]):
-                levels[:, k] += weights[k, j] * done.states[:, :, j]
+                seen += weights[k, j] * done.states[:, :, j]
         else:
-            levels[:, k] = see_inside(analyte.wish, network, done.states)
-    status = np.where(status != DONE, status, done.status)
-    return levels, np.where(impossible, IMPOSSIBLE, status), done.reached, done.counts
+            seen = see_inside(analyte.wish, _members(network, able), done.states)
+        levels[able, k] = seen
+    return levels, status, reached, counts
+
+
+def _of(stops: list[Stop], able: Who) -> list[Stop]:
+    """The stops of some members of a batch."""
+    return [
+        replace(stop, actions=tuple(replace(a, value=_own(a.value, able)) for a in stop.actions))
+        for stop in stops
+    ]
+
+
+def _members(network: Network, able: Who) -> Network:
+    """The network with the values of some members of a batch."""
+    parameters = (replace(p, value=_own(p.value, able)) for p in network.parameters)
+    return replace(network, parameters=tuple(parameters))
+
+
+def _own(value: Value, able: Who) -> Value:
+    return value[able] if isinstance(value, np.ndarray) and value.ndim else value
 
 
 def _accepted(layout: Layout, levels: Floats) -> Any:
