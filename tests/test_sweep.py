@@ -143,7 +143,9 @@ grid:
   IL10.dose: [0 ug/kg, 1 ug/kg, 4 ug/kg]
   IL10.clearance: [35 mL/min, 70 mL/min]
 """
-    table = run_plan(folder, text).members
+    done = run_plan(folder, text)
+    assert "Peaks over the values of the grid" in write_sweep_report(done).read_text("utf-8")
+    table = done.members
     assert len(table) == 12
     assert table.member.tolist() == list(range(12))
     peak = table["IL10 in blood, peak (pg/mL)"]

@@ -21,9 +21,14 @@ from polycrine.report.findings import COMPARED_H, MOVED, display, listed, plain
 from polycrine.report.page import HERE, NOTHING, PICTURE
 from polycrine.results.sweep import Sweep
 from polycrine.scenarios.library import measured_beside
+from polycrine.units import value_and_unit
 
 COMPARED = "Measured: median and quartiles of people, from the model's own table."
 NOT_COMPARED = "Nothing measured is compared."
+RESPONSE = "Peaks over the values of the grid, of the first arm; not more than nine that differ."
+BANDS = """Over all {} members that are done of each group: median, middle half (dark) and 5 to
+95 % (light), on log axes; of further groups, medians. What changes less than 1.5-fold in the median
+is not drawn, nor more than nine analytes."""
 MOST_DRAWN, MOST_GROUPS, MOST_RANKED = 9, 6, 6
 SOBOL = """Sobol indices of the logarithm of each peak: the share of its variance that a number
 explains alone (dark) and with all its interactions (light), with 95 % intervals."""
@@ -40,7 +45,10 @@ def write_sweep_report(sweep: Sweep) -> Path:
     grouped = _grouped(sweep)
     ranked = pd.DataFrame() if sweep.indices is None else sweep.indices
     with rc_context(fname=HERE / "figures.mplstyle"):
+        is_matrix = bool(sweep.info["grid"]) and "patient" not in sweep.members
         figures = {"bands": draw_bands(grouped, sweep, model.plasma, data)}
+        if is_matrix:
+            figures = {"bands": draw_response(sweep)}
         if len(ranked):
             figures["ranks"] = draw_ranks(ranked)
         (sweep.folder / "figures").mkdir(exist_ok=True)
@@ -61,7 +69,7 @@ def write_sweep_report(sweep: Sweep) -> Path:
         "name": escape(sweep.info["name"]),
         "about": escape(asked["plan"].get("about", "")),
         "headline": escape(_headline(sweep)),
-        "done": str(grouped.n.min()) if len(grouped) else "0",
+        "drawn": RESPONSE if is_matrix else BANDS.format(grouped.n.min() if len(grouped) else 0),
         "data": NOT_COMPARED if data is None else COMPARED,
         "ranked": "" if gaps["ranks"] else "hidden",
         "method": SOBOL if "total" in ranked else MORRIS,
@@ -139,6 +147,37 @@ def _moving(bands: pd.DataFrame, plasma: str | None) -> list[str]:
             leads = molecule in KEY_ANALYTES and place == plasma
             spans[str(analyte)] = (not leads, -levels.max() / levels.min())
     return sorted(spans, key=spans.__getitem__)[:MOST_DRAWN]
+
+
+def draw_response(sweep: Sweep) -> Figure:
+    """Peaks over the values of one axis of a grid, or as a matrix over two; of the first arm."""
+    axes, done = sweep.info["grid"], sweep.members[sweep.members.status == "done"]
+    done = done[done.arm == sweep.info["arms"][0]]
+    columns = [name for name in done if ", peak" in name and not name.endswith("peak (h)")]
+    spread = {name: done[name].max() - done[name].min() for name in columns}
+    columns = [name for name in columns if spread[name] > 0.01 * done[name].max()][:MOST_DRAWN]
+    down = max(1, math.ceil(len(columns) / 3))
+    figure = Figure((WIDTH, 0.6 + 2.0 * down), layout="constrained")
+    if len(axes) > 2:
+        return figure
+    for k, name in enumerate(columns, 1):
+        axis = figure.add_subplot(down, 3, k, title=name.replace(", peak", ""))
+        if len(axes) == 1:
+            level = [value_and_unit(str(text))[0] for text in done[axes[0]]]
+            axis.plot(level, done[name], "o-")
+            least = min((value for value in level if value > 0), default=1.0)
+            axis.set_xscale("symlog", linthresh=least, linscale=0.5)
+            axis.set_xlabel(f"{axes[0]} ({value_and_unit(str(done[axes[0]].iloc[-1]))[1]})")
+            continue
+        table = done.pivot_table(name, axes[0], axes[1], sort=False)
+        image = axis.imshow(table, aspect="auto", origin="lower", cmap="Blues")
+        axis.set_xticks(range(table.shape[1]), table.columns, rotation=45, ha="right")
+        axis.set_yticks(range(table.shape[0]), table.index)
+        axis.set_xlabel(axes[1])
+        axis.set_ylabel(axes[0])
+        axis.grid(visible=False)
+        figure.colorbar(image, ax=axis)
+    return figure
 
 
 def draw_ranks(indices: pd.DataFrame) -> Figure:
