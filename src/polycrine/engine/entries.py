@@ -86,6 +86,8 @@ def compiled() -> list[tuple[str, str, bytes]]:
     found = []
     for name, function in (("advance", _advance), ("foresee", _foresee)):
         entry = cfunc(signature, nopython=True, error_model="numpy", _nrt=False)(function)
-        library = entry._library
-        found.append((name, entry.native_name, bytes(library._get_compiled_object())))
+        code = bytes(entry._library._get_compiled_object())
+        if b"NRT_" in code:
+            raise RuntimeError(f"'{name}' asks for numba's runtime; it could not run without it")
+        found.append((name, entry.native_name, code))
     return found

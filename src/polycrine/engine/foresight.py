@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from polycrine.engine.rosenbrock import advance, evaluate, make_room
+from polycrine.engine.rosenbrock import ALONE, advance, evaluate, make_room
 from polycrine.engine.status import DONE, SWITCHED
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def foresee(
     watched: int,
     crossings: int,

@@ -53,6 +53,10 @@ DENSE = np.array([
 ])  # fmt: skip
 
 
+# numba's own runtime is not asked for anything: the code runs where numba is not (`driver.py`)
+ALONE: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+
+
 @intrinsic
 def _call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any:
     """Call void f(double t, double* y, double* p, double* out) at an address."""
@@ -69,13 +73,13 @@ def _call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any
     return signature, generate
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def evaluate(address: int, t: float, y: Any, p: Any, out: Any) -> None:
     """Write f(t, y, p) of compiled code into `out`."""
-    _call(address, t, y.ctypes.data, p.ctypes.data, out.ctypes.data)  # type: ignore[call-arg]
+    _call(address, t, y.ctypes.data, p.ctypes.data, out.ctypes.data)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def _factorise(w: Any, plan: Any) -> None:
     product = 0
     for k in range(plan.diagonal.size):
@@ -89,7 +93,7 @@ def _factorise(w: Any, plan: Any) -> None:
                 product += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def _solve(w: Any, plan: Any, b: Any) -> None:
     for k in range(plan.order.size):
         value = b[plan.order[k]]
@@ -102,13 +106,13 @@ def _solve(w: Any, plan: Any, b: Any) -> None:
         b[plan.order[k]] = value * w[plan.diagonal[k]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def _dyadic(h: float) -> float:
     mantissa, exponent = math.frexp(h)
     return math.ldexp(math.floor(mantissa * 1024.0) / 1024.0, exponent)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def _step(
     code: Any, rows: Any, plan: Any, free: Any, y: Any, p: Any, t: float, step: float, stop: float,
     room: Any,
@@ -144,7 +148,7 @@ def _step(
         trial[i] += stages[STAGES - 1, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def _switched(code: Any, t: float, y: Any, p: Any, held: Any, now: Any) -> bool:
     """Whether a condition differs from what is held."""
     evaluate(code[3], t, y, p, now)
@@ -154,7 +158,7 @@ def _switched(code: Any, t: float, y: Any, p: Any, held: Any, now: Any) -> bool:
     return changed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def _find_switch(
     code: Any, rows: Any, plan: Any, free: Any, y: Any, p: Any, t: float, step: float, stop: float,
     held: Any, room: Any,
@@ -198,7 +202,7 @@ def _find_switch(
     return behind
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def _interpolate(y: Any, new: Any, stages: Any, share: float, out: Any) -> None:
     """The state at a share of a step: a polynomial of order 3 through both ends."""
     for i in range(y.size):
@@ -220,7 +224,7 @@ def make_room(n: int, entries: int, size: int, conditions: int) -> Any:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**ALONE)
 def advance(
     code: Any,
     rows: Any,
