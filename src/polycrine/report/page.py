@@ -38,6 +38,7 @@ PEAKS = {
     "measured_peak_h": "measured at (h)",
     "ratio": "run / measured",
 }
+TRIFLE = 1e-6
 COMPARED = (
     "Measured: median and quartiles of each person's own peak; the ratio is run over measured."
 )
@@ -173,7 +174,8 @@ def _effects(peaks: pd.DataFrame, samples: list[str]) -> pd.DataFrame:
     values = peaks.rename(columns={"auc": "AUC"}).melt(["sample", "analyte"], ["peak", "AUC"], "of")
     table = values.pivot_table("value", ["of", "analyte"], "sample", sort=False)
     table = table.reindex(columns=samples).astype(float)
-    above, text = table.where(table >= 0), table.map(plain)
+    least = TRIFLE * table.abs().max(axis=1)  # below, an area is the rounding of one
+    above, text = table.where(table.ge(least, axis=0)), table.map(plain)
     ratios = above.div(above[samples[0]], axis=0).map(lambda ratio: f" ×{plain(ratio)}")
     text[samples[1:]] += ratios[samples[1:]]
     return text.reset_index()
