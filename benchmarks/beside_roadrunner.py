@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polycrine.engine.stirred import Sampled, Tolerances, sample_many
+from polycrine.engine.batch import Sampled, sample_many
+from polycrine.engine.stirred import Tolerances
 from polycrine.network.code import compile_network
 from polycrine.network.network import Network
 from polycrine.network.sbml import SbmlModel, read_sbml

@@ -4,8 +4,9 @@ import networks
 import numpy as np
 import pytest
 
+from polycrine.engine.batch import sample_many
 from polycrine.engine.status import DONE, STEP_TOO_SMALL, TOO_MANY_STEPS
-from polycrine.engine.stirred import Member, Tolerances, sample, sample_many
+from polycrine.engine.stirred import Member, Tolerances, sample
 from polycrine.network.code import compile_network
 from polycrine.network.network import Event, Network, Parameter, Reaction, Species
 

@@ -127,6 +127,32 @@ def test_of_a_model_in_SBML_symbols_are_as_they_are_shown():
         np.testing.assert_allclose(seen, expected[symbol], rtol=1e-4, atol=1e-4 * scale)
 
 
+@pytest.mark.parametrize("name", ["k", "cell"])
+def test_what_the_start_of_another_depends_on_is_refused(name):
+    text = """<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model id="m">
+<listOfCompartments><compartment id="cell" size="2" constant="true"/></listOfCompartments>
+<listOfSpecies>
+<species id="a" compartment="cell" initialConcentration="3" hasOnlySubstanceUnits="false"
+ boundaryCondition="false" constant="false"/>
+<species id="b" compartment="cell" initialAmount="1" hasOnlySubstanceUnits="true"
+ boundaryCondition="false" constant="false"/></listOfSpecies>
+<listOfParameters><parameter id="k" value="0.5" constant="true"/>
+<parameter id="j" value="0.1" constant="true"/></listOfParameters>
+<listOfInitialAssignments><initialAssignment symbol="b">
+<math xmlns="http://www.w3.org/1998/Math/MathML"><apply><times/><ci>k</ci><cn>4</cn></apply></math>
+</initialAssignment></listOfInitialAssignments>
+<listOfReactions><reaction id="r" reversible="false" fast="false">
+<listOfReactants><speciesReference species="b" stoichiometry="1" constant="true"/></listOfReactants>
+<listOfProducts><speciesReference species="a" stoichiometry="1" constant="true"/></listOfProducts>
+<kineticLaw><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><times/><ci>k</ci><ci>j</ci>
+<ci>b</ci></apply></math></kineticLaw></reaction></listOfReactions></model></sbml>"""
+    model = read_sbml(text)
+    with pytest.raises(InputError, match="the start of '[ab]' depends on it"):
+        sensitivities(model, (name,), 1.0, 2)
+    assert len(sensitivities(model, ("j",), 1.0, 2))
+
+
 def test_a_name_that_is_not_there_is_refused():
     model = read_sbml(equations_file("il13.xml"))
     with pytest.raises(InputError, match="Did you mean 'SHP1'"):

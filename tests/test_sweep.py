@@ -272,6 +272,25 @@ indices:
     assert peaks.mu_star["IL10.dose"] > 0.5
 
 
+def test_indices_are_of_read_outs_too(tmp_path):
+    pytest.importorskip("SALib")
+    (tmp_path / "plan.yaml").write_text(
+        "sweep: x\nmodel: il-2-panel\narms: [IL-2]\nindices:\n  method: Morris\n  base: 4\n"
+        "  numbers: {IL2.dose: {distribution: log-uniform, low: 0.1 nM, high: 10 nM}}\n"
+    )
+    plan, model, document = load_plan(tmp_path / "plan.yaml")
+    found = sweep(plan, model, tmp_path / "out", document=document).indices
+    assert "pSTAT5 in NK cell, peak" in set(found.outcome)
+
+
+def test_a_plausible_range_needs_a_panel_that_sees_all(folder):
+    free = BLOOD.replace("every: 30 min}", "every: 30 min, assay: free}")
+    (folder / "blood.yaml").write_text(free)
+    accept = "  accept: [{panel: blood, of: IL10, value: end, low: 1 pg/mL}]\n"
+    with pytest.raises(InputError, match="that sees all"):
+        run_plan(folder, PEOPLE + accept)
+
+
 def test_a_report_shows_bands_over_what_was_measured(tmp_path):
     plan, model, document = load_plan("endotoxemia-patients")
     few = plan.patients.model_copy(update={"count": 16})

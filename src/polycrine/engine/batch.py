@@ -1,24 +1,40 @@
-"""Many members of one network through the same stops, side by side: virtual patients.
+"""Many members of one network side by side: virtual patients, copies of a model.
 
-What is given at a stop may differ from member to member. States are read from dense output at
-times of their own, so that what is looked at moves no step.
+Through the same stops, where what is given may differ from member to member, or each through events
+of its own. States are read from dense output, so that what is looked at moves no step.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polycrine.engine.driver import evaluate
+from polycrine.engine.foresight import find_switches, find_triggers, foresee_many
+from polycrine.engine.happenings import Happenings, held_before, occasions
 from polycrine.engine.lanes import advance_lanes
-from polycrine.engine.status import DONE, NOT_FINITE
-from polycrine.engine.stirred import Sampled, Tolerances, threads
+from polycrine.engine.status import DONE, NOT_FINITE, SWITCHED
+from polycrine.engine.stirred import Tolerances, limits_of, threads
 from polycrine.network.code import Code, compile_lanes
 from polycrine.network.network import Floats, Network
 from polycrine.network.stops import Stop
 
 Who = NDArray[np.int64]
+CHUNK = 512  # members that one thread takes at a time, at most
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Many members over time: states (member, time, species), NaN behind what failed; of each
+    member its status, the last good time, and its accepted and rejected steps."""
+
+    times: Floats
+    states: Floats
+    status: NDArray[np.int64]
+    reached: Floats
+    counts: Floats
 
 
 def settle_many(
@@ -102,12 +118,87 @@ def run_many(
     return Sampled(times, seen, status, reached, counts)
 
 
+def sample_many(
+    code: Code,
+    network: Network,
+    states: Floats,
+    parameters: Floats,
+    times: Floats,
+    tolerances: Tolerances,
+    seed: int = 0,
+) -> Sampled:
+    """What `sample` finds for each of many members, from their states and parameters (member, ...).
+
+    One thread or many, the numbers of each are the same; seed + its position is its own.
+    """
+    (n, size), last = states.shape, float(times[-1])
+    seen = np.full((n, len(times), size), np.nan)
+    status, counts = np.zeros(n, dtype=np.int64), np.zeros((n, 2))
+    own, reached, ends = states.copy(), np.full(n, float(times[0])), np.full(n, last)
+    first = tolerances.first_step * (last - times[0])
+    steps, limits = np.full(n, first), limits_of(network.scales, tolerances)
+    longest = (last - times[0]) / code.waves if code.waves else np.inf
+    lanes, chunk = compile_lanes(network), min(CHUNK, -(-n // threads()))
+    alike, timed = occasions(network), bool(network.events or code.conditions)
+    before = np.tile(held_before(alike), (n, 1))
+    events = [Happenings(code, alike, seed + i, before[i]) for i in range(n if alike else 0)]
+    at = np.array([event.trigger for event in alike], dtype=np.int64)
+    loose = np.array([not event.persistent for event in alike], dtype=bool)
+    triggers, due = np.zeros_like(before), np.full(n, np.inf)
+    held, soonest = np.zeros((n, code.conditions)), np.full(n, np.inf)
+    free, everything = np.ones(size), np.arange(size)
+    watch = code.watched, code.crossings, code.clocks
+
+    def happen(who: Who) -> None:
+        if not alike:
+            return
+        room = np.empty(sum(3 + 2 * len(event.changes) for event in alike))
+        find_triggers(code.values, at, who, reached, own, parameters, room, triggers)
+        rises = (triggers[who] != 0) & (before[who] == 0)
+        stirs = rises.any(axis=1) | (due[who] <= reached[who])
+        stirs |= (due[who] < np.inf) & loose.any()
+        quiet = who[~stirs]
+        before[quiet] = triggers[quiet]
+        for i in who[stirs].tolist():
+            if events[i].happen(reached[i], own[i], parameters[i]):
+                steps[i] = min(steps[i], first)
+            due[i] = events[i].due
+
+    def work(begin: int) -> None:
+        going = np.arange(begin, min(begin + chunk, n))
+        happen(going)
+        while going.size:
+            if timed:
+                foresee_many(*watch, going, reached, own, parameters, held, soonest)
+                ends[going] = np.minimum(soonest[going], due[going])
+                ends[going] = np.minimum(np.minimum(ends[going], last), reached[going] + longest)
+            place = code.rows, code.plan, free, going, own, parameters, reached, ends
+            advance_lanes(
+                lanes, *place, steps, limits, times, everything, seen, held, status, counts
+            )
+            switched = going[status[going] == SWITCHED]
+            if switched.size:
+                place = code.rows, code.plan, free, switched, own, parameters, reached, ends
+                find_switches(
+                    code.addresses, *place, steps, limits, counts, held, times, seen, status
+                )
+            going = going[status[going] == DONE]
+            happen(going)
+            going = going[reached[going] < last]
+
+    with ThreadPoolExecutor(max_workers=threads()) as pool:
+        list(pool.map(work, range(0, n, chunk)))
+    arrived = (status == DONE) & (reached == last)
+    seen[arrived, -1] = own[arrived]
+    return Sampled(times, seen, status, reached, counts)
+
+
 def _advancing(
     code: Code, network: Network, free: Floats, tolerances: Tolerances
 ) -> Callable[..., None]:
     """What advances those members that are listed first in its arguments."""
     lanes = compile_lanes(network)
-    limits = tolerances.relative, tolerances.absolute * network.scales, tolerances.max_steps
+    limits = limits_of(network.scales, tolerances)
 
     def advance(
         who: Who, states: Floats, parameters: Floats, reached: Floats, ends: Floats,

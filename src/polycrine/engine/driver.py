@@ -21,7 +21,7 @@ from polycrine.network.code import Code, cache_folder, target_machine
 from polycrine.network.network import Floats
 
 NOTHING, NOWHERE = np.empty(0), np.empty((0, 0))
-STAGES = 6
+STAGES = 6  # of a step
 SOURCES = ("rosenbrock.py", "foresight.py", "entries.py", "status.py", "driver.py")
 MATHEMATICS = ("frexp", "ldexp", "nextafter")
 RAISING = (

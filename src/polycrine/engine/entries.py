@@ -6,8 +6,9 @@ from numba import cfunc, types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from polycrine.engine.driver import STAGES
 from polycrine.engine.foresight import foresee
-from polycrine.engine.rosenbrock import STAGES, advance
+from polycrine.engine.rosenbrock import advance
 from polycrine.network.code import Plan
 
 WORD = 8

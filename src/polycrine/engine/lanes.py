@@ -16,7 +16,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from polycrine.engine.rosenbrock import DENSE, GAMMA, STAGES, A, C, D, G, _dyadic
+from polycrine.engine.driver import STAGES
+from polycrine.engine.rosenbrock import DENSE, GAMMA, A, C, D, G, _dyadic
 from polycrine.engine.status import (
     ACCEPTED,
     DONE,

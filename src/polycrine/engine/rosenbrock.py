@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from polycrine.engine.driver import STAGES
 from polycrine.engine.status import (
     ACCEPTED,
     DONE,
@@ -44,7 +45,6 @@ G = np.array([
 ])  # fmt: skip
 C = np.array([0.0, 0.386, 0.21, 0.63, 1.0, 1.0])
 D = np.array([0.25, -0.1043, 0.1035, -0.03620000000000023, 0.0, 0.0])
-STAGES = 6
 DENSE = np.array([
     [10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823,
      1.025137723295662],

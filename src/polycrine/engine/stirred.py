@@ -6,18 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polycrine.engine import happenings
 from polycrine.engine.driver import advance, evaluate
 from polycrine.engine.jumps import Jumps, jumps_of
 from polycrine.engine.status import DONE, NOT_FINITE, STATUS, SWITCHED
-from polycrine.network.code import Code, compile_lanes
+from polycrine.network.code import Code
 from polycrine.network.network import Floats, Network
 from polycrine.network.sensitivity import base_size
 from polycrine.network.stops import Stop
-
-CHUNK = 512  # members that one thread takes at a time, at most
 
 
 @dataclass(frozen=True)
@@ -128,12 +125,13 @@ def advance_member(
     if end <= member.time:
         return
     before = (member.state, member.parameters, member.time, end, member.step)
-    limits = _limits(scales, tolerances)
+    limits = limits_of(scales, tolerances)
     found = advance(code, free, *before, limits, member.counts)
     member.status, member.time, member.step = found
 
 
-def _limits(scales: Floats, tolerances: Tolerances) -> tuple[float, Floats, int]:
+def limits_of(scales: Floats, tolerances: Tolerances) -> tuple[float, Floats, int]:
+    """What the integrator calls limits: rtol, atol per species, steps allowed."""
     return tolerances.relative, tolerances.absolute * scales, tolerances.max_steps
 
 
@@ -150,7 +148,7 @@ def sample(
     A member that fails keeps its last good time and its status; what lies behind it is NaN. seed:
     of the chance by which events of equal priority take turns.
     """
-    limits = _limits(network.scales, tolerances)
+    limits = limits_of(network.scales, tolerances)
     seen = np.full((len(times), member.state.size), np.nan)
     alike, wanted = happenings.occasions(network), len(network.wanted)
     events = happenings.Happenings(code, alike, seed)
@@ -175,98 +173,6 @@ def sample(
             member.step = min(member.step, tolerances.first_step * (times[-1] - times[0]))
     seen[times == member.time] = member.state
     return seen
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Many members over time: states (member, time, species), NaN behind what failed; of each
-    member its status, the last good time, and its accepted and rejected steps."""
-
-    times: Floats
-    states: Floats
-    status: NDArray[np.int64]
-    reached: Floats
-    counts: Floats
-
-
-def sample_many(
-    code: Code,
-    network: Network,
-    states: Floats,
-    parameters: Floats,
-    times: Floats,
-    tolerances: Tolerances,
-    seed: int = 0,
-) -> Sampled:
-    """What `sample` finds for each of many members, from their states and parameters (member, ...).
-
-    One thread or many, the numbers of each are the same; seed + its position is its own.
-    """
-    from polycrine.engine.foresight import find_switches, find_triggers, foresee_many
-    from polycrine.engine.lanes import advance_lanes
-
-    (n, size), last = states.shape, float(times[-1])
-    seen = np.full((n, len(times), size), np.nan)
-    status, counts = np.zeros(n, dtype=np.int64), np.zeros((n, 2))
-    own, reached, ends = states.copy(), np.full(n, float(times[0])), np.full(n, last)
-    first = tolerances.first_step * (last - times[0])
-    steps, limits = np.full(n, first), _limits(network.scales, tolerances)
-    longest = (last - times[0]) / code.waves if code.waves else np.inf
-    lanes, chunk = compile_lanes(network), min(CHUNK, -(-n // threads()))
-    alike, timed = happenings.occasions(network), bool(network.events or code.conditions)
-    before = np.tile(happenings.held_before(alike), (n, 1))
-    events = [
-        happenings.Happenings(code, alike, seed + i, before[i]) for i in range(n if alike else 0)
-    ]
-    at = np.array([event.trigger for event in alike], dtype=np.int64)
-    loose = np.array([not event.persistent for event in alike], dtype=bool)
-    triggers, due = np.zeros_like(before), np.full(n, np.inf)
-    held, soonest = np.zeros((n, code.conditions)), np.full(n, np.inf)
-    share, free, everything = (code.rows, code.plan), np.ones(size), np.arange(size)
-    watch = code.watched, code.crossings, code.clocks
-
-    def happen(who: NDArray[np.int64]) -> None:
-        if not alike:
-            return
-        room = np.empty(sum(3 + 2 * len(event.changes) for event in alike))
-        find_triggers(code.values, at, who, reached, own, parameters, room, triggers)
-        rises = (triggers[who] != 0) & (before[who] == 0)
-        stirs = rises.any(axis=1) | (due[who] <= reached[who])
-        stirs |= (due[who] < np.inf) & loose.any()
-        quiet = who[~stirs]
-        before[quiet] = triggers[quiet]
-        for i in who[stirs].tolist():
-            if events[i].happen(reached[i], own[i], parameters[i]):
-                steps[i] = min(steps[i], first)
-            due[i] = events[i].due
-
-    def work(begin: int) -> None:
-        going = np.arange(begin, min(begin + chunk, n))
-        happen(going)
-        while going.size:
-            if timed:
-                foresee_many(*watch, going, reached, own, parameters, held, soonest)
-                ends[going] = np.minimum(soonest[going], due[going])
-                ends[going] = np.minimum(np.minimum(ends[going], last), reached[going] + longest)
-            place = share[0], share[1], free, going, own, parameters, reached, ends
-            advance_lanes(
-                lanes, *place, steps, limits, times, everything, seen, held, status, counts
-            )
-            switched = going[status[going] == SWITCHED]
-            if switched.size:
-                place = share[0], share[1], free, switched, own, parameters, reached, ends
-                find_switches(
-                    code.addresses, *place, steps, limits, counts, held, times, seen, status
-                )
-            going = going[status[going] == DONE]
-            happen(going)
-            going = going[reached[going] < last]
-
-    with ThreadPoolExecutor(max_workers=threads()) as pool:
-        list(pool.map(work, range(0, n, chunk)))
-    arrived = (status == DONE) & (reached == last)
-    seen[arrived, -1] = own[arrived]
-    return Sampled(times, seen, status, reached, counts)
 
 
 def threads() -> int:

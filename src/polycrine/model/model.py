@@ -362,7 +362,8 @@ class Model(Record):
     def drugs(self) -> tuple[str, ...]:
         """The drugs that are given, in the model or in an arm."""
         given = [key for gift in self.gifts if (key := drug_named(gift.give)) is not None]
-        return tuple(key for key in dict.fromkeys(given) if key not in self.mediators)
+        followed = (*self.cytokines, *self.mediators)
+        return tuple(key for key in dict.fromkeys(given) if key not in followed)
 
     @property
     def molecules(self) -> tuple[str, ...]:

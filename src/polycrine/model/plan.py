@@ -239,10 +239,14 @@ def _check_patients(patients: Patients, model: Model, note: Note) -> None:
         path = ("patients", "accept", k)
         if accept.panel not in model.places:
             note(path, f"'{accept.panel}' is no place.", nearest(accept.panel, model.places))
-        elif not any(isinstance(w, Panel) and w.panel == accept.panel for w in model.observe):
-            note(path, f"the model observes no panel of '{accept.panel}'.")
+        elif not any(isinstance(w, Panel) and _is_total(w, accept.panel) for w in model.observe):
+            note(path, f"the model observes no panel of '{accept.panel}' that sees all.")
         if accept.of not in model.molecules:
             note(path, f"'{accept.of}' is no molecule.", nearest(accept.of, model.molecules))
+
+
+def _is_total(wish: Panel, place: str) -> bool:
+    return wish.panel == place and wish.assay == "total"
 
 
 def _why_not(text: str, base: str) -> str:

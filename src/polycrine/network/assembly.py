@@ -15,12 +15,11 @@ import numpy as np
 from polycrine.catalogue.entries import Assembly, Number
 from polycrine.catalogue.library import Catalogue
 from polycrine.model.programs import Program
-from polycrine.network.builder import Builder
-from polycrine.network.equations import Surroundings
+from polycrine.network.builder import LN2, Builder
 from polycrine.network.network import Value, identifier
+from polycrine.network.surroundings import Surroundings
 
 Chains = frozenset[str]
-LN2 = "0.693147180559945309"
 
 
 def assemblies_of(

@@ -8,6 +8,7 @@ from polycrine.network.network import Network, Parameter, Reaction, Species, Val
 from polycrine.units import ActiveForm, value_and_unit
 
 LEDGER = "ledger"
+LN2 = "0.693147180559945309"
 NOTHING: Mapping[str, Value] = {}
 
 

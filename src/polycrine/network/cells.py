@@ -18,12 +18,13 @@ from collections.abc import Mapping
 from polycrine.catalogue.entries import Number
 from polycrine.model.programs import Induction, Product, Program, Repression, load_cascade
 from polycrine.network.assembly import assemblies_of, write_assembly, write_chains
-from polycrine.network.builder import Builder
-from polycrine.network.equations import Surroundings, renamed, write_equations
+from polycrine.network.builder import LN2, Builder
+from polycrine.network.equations import write_equations
+from polycrine.network.expressions import renamed
 from polycrine.network.network import identifier
+from polycrine.network.surroundings import Surroundings
 from polycrine.units import KINDS, same_dimension
 
-LN2 = "0.693147180559945309"
 CASCADE_KINDS = ("number", "rate", "second-order rate", "intracellular rate")
 DELAY_STAGES = 3
 

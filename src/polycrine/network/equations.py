@@ -5,31 +5,18 @@ hears puts the level of a molecule, in the file's unit, in place of a constant o
 taken up or set free is counted in molecules per cell and enters the ledger.
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import Catalogue
 from polycrine.errors import InputError, Problem, nearest
 from polycrine.model.programs import Program, equations_file
 from polycrine.network.builder import Builder
+from polycrine.network.expressions import renamed
 from polycrine.network.network import Network, identifier
 from polycrine.network.sbml import SbmlModel, read_sbml
+from polycrine.network.surroundings import Surroundings
 from polycrine.units import express, quantity
 
 HELD, FILE_UNIT = "_held", "unit of its file"
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a cell hears and changes: for each molecule the name of its concentration (pM), the
-    species that a molecule enters, and the amount by which one molecule per cell raises it."""
-
-    levels: Mapping[str, str]
-    stocks: Mapping[str, str]
-    raised_by: Mapping[str, str]
-    pmol: str
 
 
 def write_equations(
@@ -128,8 +115,3 @@ def _refuse(program: Program, model: SbmlModel, catalogue: Catalogue) -> None:
         problems.append(Problem(place, rule))
     if problems:
         raise InputError(problems)
-
-
-def renamed(text: str, names: Mapping[str, str]) -> str:
-    """An expression with the names of one network in place of those of another."""
-    return re.sub(r"[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)

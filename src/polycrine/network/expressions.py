@@ -9,6 +9,7 @@ names `true` and `false`.
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, reduce
@@ -157,3 +158,8 @@ NUMBERS = Algebra(
     none_of=np.logical_not,
     truth=bool,
 )
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """An expression with the names of one network in place of those of another."""
+    return re.sub(r"[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)

@@ -27,8 +27,8 @@ from polycrine.network.barriers import Wall, exchange, free_diffusion, molecular
 from polycrine.network.builder import LEDGER, NOTHING, Builder, author_number
 from polycrine.network.cells import CellWriter, binding_parameters, molecule_gate
 from polycrine.network.drugs import volume_name, write_depot, write_disposition, write_saturable
-from polycrine.network.equations import Surroundings
 from polycrine.network.network import Network, Value, identifier
+from polycrine.network.surroundings import Surroundings
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"

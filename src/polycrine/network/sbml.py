@@ -42,11 +42,15 @@ class Quantity:
 
 @dataclass(frozen=True)
 class SbmlModel:
-    """A model that was read from SBML: its equations, and what they say of each symbol."""
+    """A model that was read from SBML: its equations, and what they say of each symbol.
+
+    starts: of names of the network, what their values at the start were computed from.
+    """
 
     name: str
     network: Network
     quantities: tuple[Quantity, ...]
+    starts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def library() -> Any:
@@ -120,6 +124,7 @@ class _Reader:
     source: Any
     name: str
     problems: list[Problem] = field(default_factory=list)
+    starts: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def model(self) -> SbmlModel:
         """The model; raises InputError with everything that is not carried."""
@@ -145,7 +150,7 @@ class _Reader:
         if self.problems:
             raise InputError(self.problems)
         quantities = tuple(self._quantities())
-        return SbmlModel(m.getName() or m.getId() or "model", network, quantities)
+        return SbmlModel(m.getName() or m.getId() or "model", network, quantities, self.starts)
 
     # ---- names and text -------------------------------------------------------------------
 
@@ -363,6 +368,14 @@ class _Reader:
 
         class Values(dict[str, Any]):
             asked: set[str] = set()
+            asking: list[str] = []
+
+            def __getitem__(self, name: str) -> Any:
+                value = super().__getitem__(name)
+                for outer in self.asking[-1:]:
+                    behind = reader.starts.get(name, frozenset()) | {name}
+                    reader.starts[outer] = reader.starts.get(outer, frozenset()) | behind
+                return value
 
             def __missing__(self, name: str) -> Any:
                 own = own_of.get(name, name)
@@ -370,7 +383,9 @@ class _Reader:
                     rule = f"the value of '{own}' at the start depends on itself."
                     raise wrong(reader.name, rule)
                 self.asked.add(own)
+                self.asking.append(name)
                 self[name] = value = reader._initial(own, self)
+                self.asking.pop()
                 return value
 
         return Values({"t": 0.0})

@@ -8,12 +8,17 @@ import pandas as pd
 
 from polycrine.engine.status import DONE, STATUS
 from polycrine.network.network import Floats
-from polycrine.runs.layout import Layout
+from polycrine.runs.layout import Analyte, Layout
 from polycrine.units import value_and_unit
 
 IMPOSSIBLE = -1  # a member that no body can be
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BANDS = ("arm", "time_h", "analyte", "unit", "n", "q05", "q25", "q50", "q75", "q95")
+
+
+def column(analyte: Analyte, of: str) -> str:
+    """The column of the members that has the start, peak, end or area of an analyte."""
+    return f"{analyte.label}, {of}" + (f" ({analyte.unit})" if analyte.unit else "")
 
 
 def members_table(layout: Layout, kept: Mapping[str, Any]) -> pd.DataFrame:
@@ -44,14 +49,13 @@ def members_table(layout: Layout, kept: Mapping[str, Any]) -> pd.DataFrame:
             columns[f"{path} ({text})" if text else path] = value * values[unit]
     hours, levels = layout.times / 60, kept["levels"]
     for k, analyte in enumerate(layout.analytes):
-        course, own = levels[:, k], f" ({analyte.unit})" if analyte.unit else ""
+        course = levels[:, k]
         highest = np.argmax(np.nan_to_num(course, nan=-np.inf), axis=1)
-        columns[f"{analyte.label}, start{own}"] = course[:, 0]
-        columns[f"{analyte.label}, peak{own}"] = course[np.arange(len(course)), highest]
+        columns[column(analyte, "start")] = course[:, 0]
+        columns[column(analyte, "peak")] = course[np.arange(len(course)), highest]
         columns[f"{analyte.label}, peak (h)"] = hours[highest] + 0 * course[:, 0]
-        columns[f"{analyte.label}, end{own}"] = course[:, -1]
-        area = np.trapezoid(course - course[:, :1], hours, axis=1)
-        columns[f"{analyte.label}, area{own}"] = area
+        columns[column(analyte, "end")] = course[:, -1]
+        columns[column(analyte, "area")] = np.trapezoid(course - course[:, :1], hours, axis=1)
     return pd.DataFrame(columns)
 
 

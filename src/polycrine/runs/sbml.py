@@ -62,16 +62,21 @@ def trajectory(
     Raises NumericsError with the last good time where the numbers fail. seed: of the chance by
     which events of equal priority take turns.
     """
-    tolerance = accuracy or Accuracy()
-    network = scaled(model.network)
-    times = np.linspace(0.0, end, points)
-    first = 2.0**-30
+    times, states = _states(scaled(model.network), end, points, accuracy or Accuracy(), seed)
+    return columns(model, times, states, amounts)
+
+
+def _states(
+    network: Network, end: float, points: int, accuracy: Accuracy, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """The times and the states of a network at them."""
+    times, first = np.linspace(0.0, end, points), 2.0**-30
     member = Member(0.0, network.initial, network.values, first * end)
-    tolerances = Tolerances(tolerance.rtol, tolerance.atol, first)
+    tolerances = Tolerances(accuracy.rtol, accuracy.atol, first)
     states = sample(compile_network(network), network, member, times, tolerances, seed)
     if member.status != DONE:
         raise NumericsError(f"{member.message} (the last good time is {member.time:g})")
-    return columns(model, times, states, amounts)
+    return times, states
 
 
 def simulate(
@@ -89,7 +94,7 @@ def simulate(
 
 
 def steady_state(model: SbmlModel, accuracy: Accuracy | None = None) -> "pd.DataFrame":
-    """The state that a model comes to from its start: id, kind, value; one row per symbol.
+    """The state that a model comes to from its start: id, value; one row per symbol.
 
     In `attrs`: residual, stable, and the conserved sums as text with their totals. Raises
     InputError for a model that depends on time or has events, NumericsError where nothing rests.
@@ -128,18 +133,21 @@ def sensitivities(
     """How every symbol that changes depends on constants, or on the start of variables: time,
     symbol, of (what is wanted), value (its derivative); through events, doses and switches.
 
-    Raises InputError for a name that the model does not have, NumericsError as `simulate`.
+    Raises InputError for a name that the model does not have, or on which the start of another one
+    depends (an initial assignment, the size of a place), NumericsError as `simulate`.
     """
     import pandas as pd
 
-    tolerance = accuracy or Accuracy()
+    problems = [
+        Problem(name, f"the start of '{other}' depends on it, which is not followed.")
+        for name in wanted
+        for other, needed in model.starts.items()
+        if name in needed and other not in dict(model.network.assignments)
+    ]
+    if problems:
+        raise InputError(problems)
     network = with_sensitivities(scaled(model.network), wanted)
-    times, first = np.linspace(0.0, end, points), 2.0**-30
-    member = Member(0.0, network.initial, network.values, first * end)
-    tolerances = Tolerances(tolerance.rtol, tolerance.atol, first)
-    states = sample(compile_network(network), network, member, times, tolerances)
-    if member.status != DONE:
-        raise NumericsError(f"{member.message} (the last good time is {member.time:g})")
+    times, states = _states(network, end, points, accuracy or Accuracy())
     values, slopes = split(network, states)
     base, rows = model.network, []
     for k, name in enumerate(wanted):

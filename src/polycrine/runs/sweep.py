@@ -34,7 +34,7 @@ from polycrine.results.sweep import FORMAT, Sweep, has_shard, keep_shard, load_s
 from polycrine.runs.health import settled_many
 from polycrine.runs.indices import indices_table
 from polycrine.runs.layout import Layout, lay_out, weights_of
-from polycrine.runs.members import IMPOSSIBLE, bands_table, members_table
+from polycrine.runs.members import IMPOSSIBLE, bands_table, column, members_table
 from polycrine.runs.patients import People, draw, quantiles
 from polycrine.runs.run import Stopped, Watch, partial_of
 from polycrine.runs.tables import see_inside
@@ -223,8 +223,7 @@ def conclude(layout: Layout, partial: Path, out: Path) -> Sweep:
     table.to_csv(partial / "members.csv", index=False)
     bands_table(layout, kept["levels"], table).to_csv(partial / "bands.csv", index=False)
     if layout.plan.indices is not None:
-        outcomes = [name for name in table if ", peak (" in name or ", area (" in name]
-        outcomes = [name for name in outcomes if not name.endswith("peak (h)")]
+        outcomes = [column(a, of) for a in layout.analytes for of in ("peak", "area")]
         plan, points = layout.plan, layout.points
         assert points is not None
         found = indices_table(layout.plan.indices, plan.seed, points, outcomes, table)

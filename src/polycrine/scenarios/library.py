@@ -16,14 +16,14 @@ HOME = files("polycrine.scenarios")
 DATA = HOME / "data"
 
 
-def _names(ending: str) -> list[str]:
-    names = sorted(file.name for file in DATA.iterdir())
+def _names(folder: str, ending: str) -> list[str]:
+    names = sorted(file.name for file in (HOME / folder).iterdir())
     return [name.removesuffix(ending) for name in names if name.endswith(ending)]
 
 
 def scenario_names() -> list[str]:
     """The scenarios that ship with polycrine."""
-    return _names(".yaml")
+    return _names("data", ".yaml")
 
 
 def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
@@ -31,25 +31,18 @@ def load(name_or_file: str | Path, settings: Sequence[str] = ()) -> Model:
 
     settings: `path=value` as on the command line. Raises InputError with every problem.
     """
-    path, name = Path(name_or_file), str(name_or_file)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise wrong(name, "there is no such file.", "Check the path.")
-        text = path.read_text("utf-8")
-    elif name in scenario_names():
-        text, name = (DATA / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
-    else:
-        raise wrong(name, f"there is no scenario '{name}'.", nearest(name, scenario_names()))
+    text, name = _text_of(name_or_file, "scenario", "data")
     model = read_model(text, name, settings)
-    if model.measured not in (None, *_names(".csv")):
+    tables = _names("data", ".csv")
+    if model.measured not in (None, *tables):
         rule = f"there is no measured table '{model.measured}'."
-        raise wrong(f"{name}: measured", rule, nearest(str(model.measured), _names(".csv")))
+        raise wrong(f"{name}: measured", rule, nearest(str(model.measured), tables))
     return model
 
 
 def plan_names() -> list[str]:
     """The sweeps that ship with polycrine."""
-    return sorted(file.name.removesuffix(".yaml") for file in (HOME / "plans").iterdir())
+    return _names("plans", ".yaml")
 
 
 def load_plan(name_or_file: str | Path) -> tuple[Plan, Model, Document]:
@@ -57,18 +50,23 @@ def load_plan(name_or_file: str | Path) -> tuple[Plan, Model, Document]:
 
     A model that is a file lies beside the plan. Raises InputError with every problem of its form.
     """
+    plan, document = read_plan(*_text_of(name_or_file, "sweep", "plans"))
+    beside = Path(name_or_file).parent / plan.model
+    own = plan.model.endswith((".yaml", ".yml"))
+    return plan, load(beside if own else plan.model, plan.settings), document
+
+
+def _text_of(name_or_file: str | Path, what: str, folder: str) -> tuple[str, str]:
+    """The text of a YAML file, or of one that ships in a folder, and what to call it."""
     path, name = Path(name_or_file), str(name_or_file)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise wrong(name, "there is no such file.", "Check the path.")
-        text = path.read_text("utf-8")
-    elif name in plan_names():
-        text, name = (HOME / "plans" / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
-    else:
-        raise wrong(name, f"there is no sweep '{name}'.", nearest(name, plan_names()))
-    plan, document = read_plan(text, name)
-    own = plan.model.endswith((".yaml", ".yml"))
-    return plan, load(path.parent / plan.model if own else plan.model, plan.settings), document
+        return path.read_text("utf-8"), name
+    names = _names(folder, ".yaml")
+    if name not in names:
+        raise wrong(name, f"there is no {what} '{name}'.", nearest(name, names))
+    return (HOME / folder / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
 
 
 def template() -> str:
