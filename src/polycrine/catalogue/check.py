@@ -16,6 +16,7 @@ MOST_STUDIED = (
     *("IFNB1", "IFNG", "CSF1", "CSF2", "CSF3", "TGFB1", "CCL2"),
 )
 ROUNDED = 0.01  # by how much a converted value may differ from what is printed
+WHOLE = ("drug", "antigen", "antibody")  # what these are made of is not told
 NOT_PROTEINS = ("LPS", "ATP", "cortisol")
 
 
@@ -81,8 +82,8 @@ def _names(known: Catalogue) -> Iterator[Problem]:
             yield Problem(place, f"'{gene}' is no gene of the table.", nearest(gene, genes))
     for kind, part in (("molecules", "subunits"), ("receptors", "chains")):
         for key, entry in getattr(known, kind).items():
-            if kind == "molecules" and entry.kind == "drug":
-                continue  # what a drug is made of is the drug
+            if kind == "molecules" and entry.kind in WHOLE:
+                continue
             for gene in {*getattr(entry, part)} - {*known.genes} - {*NOT_PROTEINS}:
                 place, rule = f"{key}.{part}", f"'{gene}' is no gene of the table."
                 yield Problem(place, rule, nearest(gene, genes))

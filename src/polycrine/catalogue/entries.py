@@ -353,6 +353,8 @@ class Molecule(Record):
         "bacterial product",
         "danger signal",
         "complement fragment",
+        "antigen",
+        "antibody",
         "drug",
     ]
     name: str
@@ -508,6 +510,15 @@ class Barrier(Record):
     torn: Number
 
 
+class Synapse(Record):
+    """Where two cells touch: the area, and the confinement length of what binds there."""
+
+    name: str
+    about: str = ""
+    area: Number
+    confinement: Number
+
+
 class Microbe(Record):
     """A pathogen that grows in tissue up to a capacity, spreads, and sheds molecules."""
 
@@ -553,3 +564,4 @@ class Family(Record):
     tissues: dict[str, TissueKind] = {}
     barriers: dict[str, Barrier] = {}
     microbes: dict[str, Microbe] = {}
+    synapses: dict[str, Synapse] = {}

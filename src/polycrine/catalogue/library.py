@@ -25,6 +25,7 @@ from polycrine.catalogue.entries import (
     Record,
     Source,
     Statement,
+    Synapse,
     TissueKind,
 )
 from polycrine.catalogue.yamltext import R, fill, read_document
@@ -33,7 +34,7 @@ from polycrine.units import ActiveForm
 
 KINDS_OF_ENTRY = (
     *("molecules", "receptors", "assemblies", "complexes"),
-    *("tissues", "barriers", "microbes"),
+    *("tissues", "barriers", "microbes", "synapses"),
 )
 GREEK = {
     "α": "alpha",
@@ -78,6 +79,7 @@ class Catalogue:
     tissues: dict[str, TissueKind]
     barriers: dict[str, Barrier]
     microbes: dict[str, Microbe]
+    synapses: dict[str, Synapse]
     sources: dict[str, Source]
     genes: dict[str, Gene]
     cells: dict[str, Cell]

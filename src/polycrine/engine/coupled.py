@@ -18,7 +18,7 @@ from polycrine.engine.exchange import Exchange, attempt, misplaced
 from polycrine.engine.fields import CYCLES, HALVED, UNSOLVED
 from polycrine.engine.life import live
 from polycrine.engine.tissue import Tissue
-from polycrine.network.places import LOST, SHED
+from polycrine.network.builder import LOST, SHED
 from polycrine.network.tissue import MOLECULES
 
 Floats = NDArray[np.float64]

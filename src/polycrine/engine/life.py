@@ -10,7 +10,7 @@ from polycrine.engine.fields import HELD, TOLD, UNSOLVED, WRONG, advance_field, 
 from polycrine.engine.kernel import deposit, kernel_width, lattice_green, place_kernels, sample
 from polycrine.engine.motion import climb, shown, turn, walk
 from polycrine.engine.tissue import Tissue
-from polycrine.network.places import BROUGHT, DIED, LEFT, SPILLED
+from polycrine.network.builder import BROUGHT, DIED, LEFT, SPILLED
 from polycrine.network.tissue import MOLECULES
 
 Floats = NDArray[np.float64]

@@ -8,10 +8,13 @@ from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.yamltext import Document, Path
 from polycrine.errors import InputError, Problem, UnitError, nearest
 from polycrine.model.model import (
+    UNTREATED,
     Block,
     Cells,
+    Contact,
     Count,
     Event,
+    Expectation,
     Give,
     Infect,
     Injure,
@@ -20,6 +23,7 @@ from polycrine.model.model import (
     Observation,
     Panel,
     Picture,
+    Read,
     Stirred,
     Tissue,
     Without,
@@ -54,6 +58,8 @@ class Checker:
         self._links()
         for key, cells in self.model.cells.items():
             self._cells(key, cells)
+        for i, contact in enumerate(self.model.contacts):
+            self._contact(("contacts", i), contact)
         self._numbers()
         for i, event in enumerate(self.model.events):
             self._event(("events", i), event)
@@ -62,7 +68,23 @@ class Checker:
                 self._event(("arms", arm, i), event)
         for i, wish in enumerate(self.model.observe):
             self._observation(("observe", i), wish)
+        for i, expected in enumerate(self.model.expect):
+            self._expectation(("expect", i), expected)
         return self.problems
+
+    def _expectation(self, path: Path, expected: Expectation) -> None:
+        arms = (UNTREATED, *self.model.arms)
+        self._name((*path, "arm"), expected.arm, arms, "arm")
+        if expected.over is not None:
+            self._name((*path, "over"), expected.over, (*arms, "start"), "arm")
+        self._catalogued((*path, "source"), expected.source, self.known.sources, "source")
+        seen = [f"{m} in {w.panel}" for w in self.model.observe if isinstance(w, Panel)
+                for m in self.model.molecules]  # fmt: skip
+        seen += [f"{w.read} in {w.place}" for w in self.model.observe if isinstance(w, Read)]
+        seen += [f"count of {w.count}" for w in self.model.observe if isinstance(w, Count)]
+        if expected.of not in seen:
+            rule = f"'{expected.of}' is not observed."
+            self._note((*path, "of"), rule, nearest(expected.of, seen))
 
     def _note(self, path: Path, rule: str, instead: str = "") -> None:
         self.problems.append(Problem(self.document.place(path), rule, instead))
@@ -172,9 +194,13 @@ class Checker:
         with self._noting((*path, "program")):
             program = self.programs[key] = load_program(cells.program)
             healthy = program.healthy_count if self.model.body else None
+            self._fates(path, program)
             if isinstance(place, Tissue):
                 healthy = None
                 self._fits(path, program, place)
+                if program.fates:
+                    rule = f"cells of '{program.program}' divide, die or become others, which"
+                    self._note(path, f"{rule} they do in stirred places only.")
             if not cells.at and (cells.count or cells.concentration or healthy) is None:
                 instead = "Write 'count: 1e6' or 'concentration: 4e9 /L'."
                 self._note(path, f"how many cells '{key}' stands for is not known.", instead)
@@ -189,13 +215,38 @@ class Checker:
                 self._note((*path, "at", i), rule)
         if cells.enters is not None:
             entered = self.model.places.get(cells.enters)
-            if not isinstance(entered, Tissue) or cells.place != self.model.plasma:
-                rule = (
-                    f"cells of the blood enter a tissue, not '{cells.enters}' from '{cells.place}'."
-                )
-                self._note((*path, "enters"), rule)
-            elif key in self.programs:
+            if cells.place != self.model.plasma or cells.enters == cells.place or not entered:
+                rule = f"cells of the blood enter a place, not '{cells.enters}' from"
+                self._note((*path, "enters"), f"{rule} '{cells.place}'.")
+            elif key in self.programs and isinstance(entered, Tissue):
                 self._fits(path, self.programs[key], entered)
+
+    def _fates(self, path: Path, program: Program) -> None:
+        """Whether fates hang on what a program has."""
+        inner = {name for name, product in program.products.items() if product.secretion is None}
+        valid = inner | {*program.signals}
+        for name, fate in program.fates.items():
+            for part in ("by", "unless"):
+                for signal in getattr(fate, part):
+                    if signal not in valid:
+                        rule = f"'{signal}', {part} which '{program.program}' {name}, is no signal"
+                        instead = nearest(signal, valid)
+                        self._note(path, f"{rule} and no inner protein of it.", instead)
+            if fate.share is not None and (name == "divides" or program.divides is None):
+                rule = f"a share of daughters in '{name}' of '{program.program}' needs a cell that"
+                self._note(path, f"{rule} divides.", "Give a 'half time'.")
+
+    def _contact(self, path: Path, contact: Contact) -> None:
+        for part, name in [("cells", contact.cells), *(("touch", t) for t in contact.touch)]:
+            if not self._name((*path, part), name, self.model.cells, "cell type"):
+                return
+            place = self.model.cells[name].place
+            if not isinstance(self.model.places.get(place), Stirred):
+                self._note((*path, part), f"'{name}' is in a tissue: there, who touches is seen.")
+            elif place != self.model.cells[contact.cells].place:
+                self._note((*path, part), f"'{name}' is not where '{contact.cells}' is.")
+            elif (program := self.programs.get(name)) and program.radius is None:
+                self._note((*path, part), f"the program '{program.program}' has no radius.")
 
     def _fits(self, path: Path, program: Program, tissue: Tissue) -> None:
         """Whether cells of a program can be in a tissue of these voxels."""
@@ -232,26 +283,37 @@ class Checker:
         at = getattr(event, "at", "0 h")
         if model.tissue and quantity(at, "duration") % 1:
             self._note((*path, "at"), f"'{at}' is no whole minute, as a model with a tissue needs.")
+        presented = {ligand for program in self.programs.values() for ligand in program.presents}
         if isinstance(event, KnockOut):
-            self._name((*path, "knock out"), event.knock_out, model.molecules, "molecule")
+            valid = presented | {*model.molecules}
+            self._name((*path, "knock out"), event.knock_out, valid, "molecule")
         elif isinstance(event, Infect):
-            self._tissue_name((*path, "infect"), event.infect)
+            self._name((*path, "infect"), event.infect, model.places, "place")
             self._catalogued((*path, "with"), event.bacteria, self.known.microbes, "pathogen")
         elif isinstance(event, Injure):
-            self._tissue_name((*path, "injure"), event.injure)
+            self._name((*path, "injure"), event.injure, model.places, "place")
+            self._injury(path, event)
         elif isinstance(event, Without):
             if event.cells is not None:
                 enter = [key for key, cells in model.cells.items() if cells.enters]
                 self._name((*path, "of"), event.cells, enter, "cell type that enters a tissue")
         elif isinstance(event, Block):
             receptors = {name for program in self.programs.values() for name in program.receptors}
-            valid = receptors | set(model.molecules)
+            valid = receptors | presented | set(model.molecules)
             self._name((*path, "block"), event.block, valid, "receptor or molecule")
         else:
             stirred = [key for key, place in model.places.items() if isinstance(place, Stirred)]
             place = event.into or model.plasma or next(iter(stirred), "")
             self._name((*path, "into"), place, stirred, "stirred place")
             self._dose(path, event)
+
+    def _injury(self, path: Path, event: Injure) -> None:
+        place = self.model.places.get(event.injure)
+        if place and isinstance(place, Stirred) == (event.share is None):
+            wanted = "share" if isinstance(place, Stirred) else "radius"
+            self._note(path, f"an injury of '{event.injure}' has a '{wanted}'.")
+        if event.share is not None and quantity(event.share, "number") >= 1:
+            self._note((*path, "share"), f"'{event.share}' leaves no cell.", "Write less than 1.")
 
     def _dose(self, path: Path, event: Give) -> None:
         found = None

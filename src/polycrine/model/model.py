@@ -24,6 +24,7 @@ def _of(kind: str, *, positive: bool = False) -> Any:
     return AfterValidator(check)
 
 
+FEATURES = ("start", "peak", "peak time", "end", "area")  # of a course over time
 UNTREATED = "untreated"  # what a run without an arm is called
 Duration = Annotated[str, _of("duration")]
 Interval = Annotated[str, _of("duration", positive=True)]
@@ -130,17 +131,25 @@ class Link(Record):
         return self
 
 
+class Contact(Record):
+    """Cells of a type in a stirred place, each of which touches others, so many at a time."""
+
+    cells: str
+    touch: tuple[str, ...]
+    at_a_time: Annotated[float, Field(gt=0)] = 1.0
+
+
 class Cells(Record):
     """Cells of one type in one place, as a count or per litre of whole blood (else of place).
 
-    Without either, the program's count in a healthy adult holds. In a tissue the count is that of
-    the piece, or `at` names each cell's place in it (x, y, z). enters: the tissue that they can
-    enter from the blood.
+    Without either, the program's count in a healthy adult holds; 0 where others become these. In a
+    tissue the count is that of the piece, or `at` names each cell's place in it (x, y, z). enters:
+    the place that they can enter from the blood.
     """
 
     place: str = Field(alias="in")
     program: str
-    count: Annotated[str, _of("number", positive=True)] | None = None
+    count: Annotated[str, _of("number")] | None = None
     concentration: Annotated[str, _of("cell concentration", positive=True)] | None = None
     at: tuple[tuple[Coordinate, Coordinate, Coordinate], ...] = ()
     enters: str | None = None
@@ -202,7 +211,7 @@ class KnockOut(Record):
 
 
 class Infect(Record):
-    """Bacteria that are put into the middle of a tissue."""
+    """Bacteria that are put into the middle of a tissue, or into a stirred place."""
 
     infect: str
     bacteria: str = Field(alias="with")
@@ -211,11 +220,19 @@ class Infect(Record):
 
 
 class Injure(Record):
-    """All cells within a radius of the middle of a tissue die at once and spill what they hold."""
+    """Cells die at once and spill what they hold: in a tissue all within a radius of its middle, in
+    a stirred place a share of those that are there at the start."""
 
     injure: str
-    radius: Length
+    radius: Length | None = None
+    share: Annotated[str, _of("number", positive=True)] | None = None
     at: Duration = "0 h"
+
+    @model_validator(mode="after")
+    def _one_extent(self) -> Self:
+        if (self.radius is None) == (self.share is None):
+            raise ValueError("give 'radius' in a tissue, 'share' in a stirred place")
+        return self
 
 
 class Without(Record):
@@ -267,6 +284,40 @@ class Picture(Record):
 
     picture: str
     every: Interval
+
+
+class Expectation(Record):
+    """What was published of what a scenario shows, as bounds on a read-out.
+
+    of: `IL6 in blood`, `count of neutrophil`, `pSTAT3 in hepatocyte`; value: `start`, `peak`, `peak
+    time`, `end`, `area` (above the start, x h), or the level `at` a time such as `at 24 h`; over:
+    the same of another arm, or the `start`, of which it is a multiple. low, high: in the unit of
+    the read-out (hours, or a plain number); published: in the words of the source; fitted: whether
+    numbers were chosen so that it holds.
+    """
+
+    claim: str
+    of: str
+    value: str
+    arm: str = UNTREATED
+    over: str | None = None
+    low: float
+    high: float
+    unit: str = ""
+    published: str
+    source: str
+    fitted: bool = False
+
+    @model_validator(mode="after")
+    def _is_readable(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"the lower bound {self.low} is above the upper one {self.high}")
+        if self.value.startswith("at "):
+            quantity(self.value.removeprefix("at "), "duration")
+        elif self.value not in FEATURES:
+            instead = ", ".join(FEATURES)
+            raise ValueError(f"'{self.value}' is none of {instead} and no time ('at 24 h')")
+        return self
 
 
 def _tag(*keys: str) -> Discriminator:
@@ -333,7 +384,8 @@ class Model(Record):
     """A whole declaration; anything not written comes from the catalogue.
 
     numbers: paths of the catalogue or of a program, such as `IL6.clearance`, with the author's
-    own value; measured: a shipped table of measured levels to draw beside the run.
+    own value; measured: a shipped table of measured levels to draw beside the run; expect: what
+    was published of what it shows.
     """
 
     polycrine: Literal["1"] = "1"
@@ -342,6 +394,7 @@ class Model(Record):
     body: Body | None = None
     places: dict[str, Place]
     links: tuple[Link, ...] = ()
+    contacts: tuple[Contact, ...] = ()
     cytokines: tuple[str, ...]
     mediators: tuple[str, ...] = ()
     cells: dict[str, Cells] = {}
@@ -351,6 +404,7 @@ class Model(Record):
     observe: tuple[Observation, ...]
     run: Run
     measured: str | None = None
+    expect: tuple[Expectation, ...] = ()
 
     @property
     def gifts(self) -> tuple[Give, ...]:

@@ -7,15 +7,16 @@ reaction network in `cascades/` with one input. `network/cells.py` turns both in
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from polycrine.catalogue.entries import Number, Record
 from polycrine.catalogue.yamltext import Document, fill, read_document
 from polycrine.errors import nearest, wrong
 
 FOLDER = files("polycrine.model")
+NONE = "none"
 
 
 class Induction(Record):
@@ -104,6 +105,25 @@ class Admission(Record):
     clearance: Number
 
 
+class Fate(Record):
+    """What happens to some of these cells, at the rate ln 2 / half_time * prod(by) * prod(1 -
+    unless), or to a share of the daughters at each division.
+
+    by, unless: signals or inner proteins of the cell, each between 0 and 1.
+    """
+
+    half_time: Number | None = None
+    share: Number | None = None
+    by: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.half_time is None) == (self.share is None):
+            raise ValueError("give either 'half time' or 'share', that of the daughters")
+        return self
+
+
 class Hearing(Record):
     """A symbol of the file that is the level of a molecule around the cell, in the file's unit."""
 
@@ -144,7 +164,10 @@ class Program(Record):
     tissue also: radius; walk; lifetime (half-life there); egress (half-time until it leaves with
     the lymph); engulfs: volume cleared of bacteria per
     time, half of it once it `holds` so many; admits: leukocytes that it lets in; spills: what is
-    set free when it is torn.
+    set free when it is torn. presents: ligands on its surface that touching cells hear, how many
+    while its product of the same name (if it has one) is full.
+    In a stirred place its number changes: divides (half time: from one division to the next), dies,
+    becomes cells of other programs.
     """
 
     program: str
@@ -153,6 +176,7 @@ class Program(Record):
     healthy_count: Number | None = None
     receptors: dict[str, Carried] = {}
     chains: dict[str, CarriedChain] = {}
+    presents: dict[str, Number] = {}
     cascades: dict[str, str] = {}
     equations: Equations | None = None
     signals: dict[str, Signal] = {}
@@ -165,6 +189,17 @@ class Program(Record):
     holds: Number | None = None
     admits: dict[str, Admission] = {}
     spills: dict[str, Number] = {}
+    divides: Fate | None = None
+    dies: Fate | None = None
+    becomes: dict[str, Fate] = {}
+
+    @property
+    def fates(self) -> dict[str, Fate]:
+        """Every way in which the number of these cells changes, by what it is called."""
+        own = {"divides": self.divides, "dies": self.dies}
+        return {k: fate for k, fate in own.items() if fate} | {
+            f"becomes.{other}": fate for other, fate in self.becomes.items()
+        }
 
 
 class Step(Record):
@@ -227,7 +262,9 @@ def _document(folder: str, name: str) -> Document:
 
 
 def _merged(parent: Any, own: Any) -> Any:
-    """What a program takes from the one it is `like`, with its own entries in place."""
+    """What a program takes from the one it is `like`, with its own entries in place; none: without
+    it."""
     if not (isinstance(parent, dict) and isinstance(own, dict)) or "value" in own:
         return own
-    return parent | {key: _merged(parent.get(key), value) for key, value in own.items()}
+    kept = parent | {key: _merged(parent.get(key), value) for key, value in own.items()}
+    return {key: value for key, value in kept.items() if value != NONE}

@@ -1,13 +1,18 @@
 """Collects species, parameters and reactions of a network, and keeps the ledger of molecules."""
 
+import math
 from collections.abc import Mapping
 
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import Catalogue
+from polycrine.errors import InputError, Problem
 from polycrine.network.network import Network, Parameter, Reaction, Species, Value, identifier
 from polycrine.units import ActiveForm, value_and_unit
 
 LEDGER = "ledger"
+LOST, SHED, SPILLED = "lost in tissue", "shed by bacteria", "spilled by torn cells"
+BROUGHT, DIED, LEFT = "brought by cells", "lost with cells that died", "left with cells"
+OWED = "owed to the fluid"
 LN2 = "0.693147180559945309"
 NOTHING: Mapping[str, Value] = {}
 
@@ -30,13 +35,16 @@ class Builder:
         self.known, self.molecules = known, molecules
         self.numbers, self.weight_kg = numbers, weight_kg
         self.varied, self.asked = varied, set[str]()
+        self.unknown: list[Problem] = []
         self.species: dict[str, Species] = {}
         self.parameters: dict[str, Parameter] = {}
         self.assignments: dict[str, str] = {}
         self.reactions: list[Reaction] = []
 
     def network(self) -> Network:
-        """The finished network."""
+        """The finished network; raises InputError where numbers that it needs are not known."""
+        if self.unknown:
+            raise InputError(self.unknown)
         return Network(
             tuple(self.species.values()),
             tuple(self.parameters.values()),
@@ -74,6 +82,10 @@ class Builder:
             return name
         if path in self.numbers:
             number = author_number(self.numbers[path], number.context)
+        if number.value == "unknown":
+            rule = f"this {kind} is not known: nobody was seen to have measured it."
+            self.unknown.append(Problem(path, rule, "Give your own under 'numbers'."))
+            return self.constant(name, math.nan)
         value = number.read(kind, molecule, self.weight_kg) * self.factor(path)
         self.parameters[name] = Parameter(name, value, number, path)
         return name

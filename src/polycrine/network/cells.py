@@ -4,7 +4,8 @@ In a stirred place the surroundings are its fluid, which each cell changes by it
 they are ports: parameters for the concentrations at the cell's surface, and for each molecule a
 species that counts what the cell gives (and takes, when it falls).
 
-Receptors    R' = kdeg (R0 f - R) - kon c R + koff C;  C' = kon c R - (koff + kint) C, with f < 1
+Receptors    of ligands in the fluid; those of touching cells are in `network/touch.py`:
+             R' = kdeg (R0 f - R) - kon c R + koff C;  C' = kon c R - (koff + kint) C, with f < 1
              where a signal represses synthesis; ligand in pM, receptors in molecules per cell.
 Signals      x = (basal + sum_i a_i / half_i) / prod_j (1 + d_j / half_j);
              activity x^n / (1 + x^n).
@@ -80,6 +81,10 @@ class CellWriter:
         binds = self.build.known.receptors[receptor].binds
         return [ligand for ligand in binds if ligand in self.around.levels]
 
+    def _touching(self, receptor: str) -> list[str]:
+        binds = self.build.known.receptors[receptor].binds
+        return [ligand for ligand in binds if ligand in self.around.touch]
+
     def _bound(self, receptor: str) -> str:
         """The complexes that signal, as an expression."""
         known, names = self.build.known, []
@@ -89,6 +94,9 @@ class CellWriter:
             self.build.add(name, "molecules/cell", pmol=self.around.pmol, contents=held, scale=10.0)
             if known.receptors[receptor].binds[ligand].effect == "signal":
                 names.append(name)
+        for ligand in self._touching(receptor):
+            bound = f"{self._own(receptor)}_{identifier(ligand)}_touch"
+            names.append(self.build.add(bound, "molecules/cell", scale=10.0))
         return " + ".join(names) or "0"
 
     def _receptor(self, name: str) -> None:
@@ -111,6 +119,15 @@ class CellWriter:
             build.react(f"{gate}*{kon}*{level}*{free}", binding)
             build.react(f"{kd}*{kon}*{bound}", {stock: amount, free: "1", bound: "-1"})
             build.react(f"{kint}*{bound}", {bound: "-1"}, f"taken up by {self.group}")
+        for ligand in self._touching(name):
+            kd, kon, kint = binding_parameters(build, name, ligand)
+            bound, touch = f"{free}_{identifier(ligand)}_touch", self.around.touch[ligand]
+            gate = f"{opening}*{molecule_gate(build, ligand)}"
+            heard = f"({touch.level} - {touch.each}*{bound})"
+            build.react(f"{gate}*{kon}*{heard}*{free}", {free: "-1", bound: "1"})
+            build.react(f"{kd}*{kon}*{bound}", {free: "1", bound: "-1"})
+            taken = build.add(f"{bound}_taken", "molecules/cell", scale=0.0)
+            build.react(f"{kint}*{bound}", {bound: "-1", taken: "1"})
 
     def _signal(self, name: str) -> None:
         signal, own = self.program.signals[name], self.heard[name]

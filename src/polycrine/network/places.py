@@ -24,18 +24,29 @@ from polycrine.model.model import Infect, Link, Model, Stirred, Tissue
 from polycrine.model.programs import Program, load_program
 from polycrine.network.assembly import assemblies_of, trace_uptake
 from polycrine.network.barriers import Wall, exchange, free_diffusion, molecular_radius
-from polycrine.network.builder import LEDGER, NOTHING, Builder, author_number
+from polycrine.network.builder import (
+    BROUGHT,
+    DIED,
+    LEDGER,
+    LEFT,
+    LOST,
+    NOTHING,
+    OWED,
+    SHED,
+    SPILLED,
+    Builder,
+    author_number,
+)
 from polycrine.network.cells import CellWriter, binding_parameters, molecule_gate
 from polycrine.network.drugs import volume_name, write_depot, write_disposition, write_saturable
 from polycrine.network.network import Network, Value, identifier
+from polycrine.network.populations import Populations, changing
 from polycrine.network.surroundings import Surroundings
+from polycrine.network.touch import stirred_touch
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"
 ANTIGEN = "antigen"
-LOST, SHED, SPILLED = "lost in tissue", "shed by bacteria", "spilled by torn cells"
-BROUGHT, DIED, LEFT = "brought by cells", "lost with cells that died", "left with cells"
-OWED = "owed to the fluid"
 TISSUE_BOOKS = (LOST, SHED, SPILLED, BROUGHT, DIED, LEFT, OWED)
 
 
@@ -130,6 +141,8 @@ class NetworkWriter:
         self.impossible: Value = False
         self.volumes = {key: self._volume(key) for key in model.places}
         self.groups = _groups(model, self.build)
+        self.programs = {key: group.program for key, group in self.groups.items()}
+        self.changing = changing(model, self.programs)
         followed = set(model.molecules)
         self.complexes = [
             key for key in self.known.complexes if set(self.known.contents(key)) <= followed
@@ -146,15 +159,30 @@ class NetworkWriter:
                 self._soluble_binding(place)
         for link in self.model.links:
             self._link(link, left_out)
-        for key, group in self.groups.items():
-            if group.place != left_out:
-                self.build.constant(f"{identifier(key)}.count", group.count, group.number)
-                CellWriter(self.build, key, group.program, self._stirred(key)).write()
+        here = {key: group for key, group in self.groups.items() if group.place != left_out}
+        for key, group in here.items():
+            self._count(key, group)
+        cells = {}
+        for key, group in here.items():
+            cells[key] = CellWriter(self.build, key, group.program, self._stirred(key))
+            cells[key].write()
+        if self.changing:
+            places = {key: group.place for key, group in here.items()}
+            Populations(self.build, self.model, cells, places, self.volumes).write()
         if self.model.plasma is not None:
             self._body(self.model.plasma)
         if self.model.tissue is not None and not without_tissue:
             self._only_in_space(self.model.tissue)
         return self.build.network()
+
+    def _count(self, key: str, group: Group) -> None:
+        """How many cells a group has: a parameter, or a species where it changes."""
+        name = f"{identifier(key)}.count"
+        if key in self.changing:
+            self.build.add(name, "cells", group.count)
+            self.build.constant(f"{name}_at_start", group.count, group.number)
+        else:
+            self.build.constant(name, group.count, group.number)
 
     def _only_in_space(self, tissue: str) -> None:
         """Bacteria and accounts that a tissue has in space; stirred, nothing changes them."""
@@ -197,21 +225,30 @@ class NetworkWriter:
         for group in self.groups.values():
             for receptor in group.program.receptors:
                 self.build.constant(f"{identifier(receptor)}.open", 1.0)
+            for ligand in group.program.presents:
+                self.build.constant(f"{identifier(ligand)}.gene", 1.0)
+                molecule_gate(self.build, ligand)
 
     def _stirred(self, key: str) -> Surroundings:
         group, own = self.groups[key], identifier(key)
         place = identifier(group.place)
         pmol = group.count / MOLECULES_PER_PMOL
         names = {molecule: self.level(group.place, molecule) for molecule in self.fluid}
-        held = self.build.constant(f"{own}.pmol", pmol)
-        share = self.build.constant(f"{own}.to_{place}", pmol / self.volumes[group.place])
-        raised = dict.fromkeys(self.fluid, share)
-        for molecule in self.fluid:
-            volume = self.volume(group.place, molecule)
-            if volume != f"{place}.volume":
-                amount = pmol / self.build.value(volume)
-                raised[molecule] = self.build.constant(f"{own}.to_{identifier(molecule)}", amount)
-        return Surroundings(names, names, raised, held)
+        held, share = f"{own}.pmol", f"{own}.to_{place}"
+        pooled = {m: self.volume(group.place, m) for m in self.fluid}
+        raised = {
+            m: share if volume == f"{place}.volume" else f"{own}.to_{identifier(m)}"
+            for m, volume in pooled.items()
+        }
+        each = {held: "", share: f"{place}.volume"} | {raised[m]: v for m, v in pooled.items()}
+        for name, volume in each.items():
+            if key in self.changing:
+                per = f"/{volume}" if volume else ""
+                self.build.assignments[name] = f"{own}.count/{MOLECULES_PER_PMOL}{per}"
+            else:
+                self.build.constant(name, pmol / self.build.value(volume) if volume else pmol)
+        touch = stirred_touch(self.build, self.model, self.programs, key)
+        return Surroundings(names, names, raised, held, touch)
 
     def is_pooled(self, place: str, molecule: str) -> bool:
         """Whether a fluid shares the one volume that a drug fills by its own kinetics."""

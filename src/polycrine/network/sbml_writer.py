@@ -4,13 +4,13 @@ Every species is held as what the network holds (a concentration, an amount, a c
 its notes say which), in one place of size 1; so no other program can convert it by mistake.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from polycrine.network.expressions import COMPARISONS, FUNCTIONS, Algebra, names_in, read
-from polycrine.network.network import Network, identifier
+from polycrine.network.network import Network, Reaction, identifier
 from polycrine.network.sbml import library
 from polycrine.network.stops import Stop
 
@@ -125,9 +125,12 @@ class _Writer:
         self.ids = identifiers(self.network)
         self.known = {name: _Text(own) for name, own in self.ids.items()} | {"t": _Text("time")}
         self.values: Mapping[str, float] = {p.name: p.value for p in self.network.parameters}
+        self.changing = {name for name, _ in self.network.assignments}
+        self.changing |= {species.name for species in self.network.species}
         self._quantities()
         for k, reaction in enumerate(self.network.reactions):
-            self._reaction(f"reaction_{k + 1}", reaction.rate, reaction.changes)
+            for own, rate, changes in self._parts(f"reaction_{k + 1}", reaction):
+                self._reaction(own, rate, changes)
         for stop in self.schedule:
             if stop.actions:
                 self._event(stop)
@@ -170,6 +173,14 @@ class _Writer:
         entry.setName(name)
         entry.setConstant(constant)
         return entry
+
+    def _parts(self, own: str, reaction: Reaction) -> Iterator[Any]:
+        """A reaction of SBML for all changes by constants, and one for each other change."""
+        constant = [c for c in reaction.changes if not names_in(c[1]) & self.changing]
+        if constant:
+            yield own, reaction.rate, constant
+        for k, (species, text) in enumerate(c for c in reaction.changes if c not in constant):
+            yield f"{own}_part_{k + 1}", f"({text})*({reaction.rate})", [(species, "1")]
 
     def _reaction(self, own: str, rate: str, changes: Sequence[tuple[str, str]]) -> None:
         entry = self.model.createReaction()

@@ -4,10 +4,21 @@ import math
 from collections.abc import Mapping
 
 from polycrine.catalogue.library import catalogue
-from polycrine.model.model import Block, Give, Infect, Injure, KnockOut, Model, Observation, Stirred
+from polycrine.model.model import (
+    Block,
+    Give,
+    Infect,
+    Injure,
+    KnockOut,
+    Model,
+    Observation,
+    Stirred,
+    Without,
+)
 from polycrine.network.builder import LEDGER, NOTHING
 from polycrine.network.drugs import depot_name
 from polycrine.network.network import Network, Value, identifier
+from polycrine.network.populations import ALIVE, TEARING
 from polycrine.network.stops import Action, Stop
 from polycrine.units import quantity
 
@@ -64,11 +75,44 @@ def _actions(model: Model, network: Network, varied: Mapping[str, Value]) -> lis
             gates = {f"{identifier(event.block)}.{gate}" for gate in ("open", "unblocked")}
             shut = [k for k, p in enumerate(network.parameters) if p.name in gates]
             actions += [Action(at, False, k, 0.0) for k in shut]
+        elif isinstance(event, Injure | Infect | Without):
+            actions += _of_populations(event, model, network)
+    if ALIVE in network.parameter_names:
+        actions.append(Action(0.0, False, network.parameter_index(ALIVE), 1.0))
     for rate, parts in infusions.items():
         for time in sorted({edge for start, end, _ in parts for edge in (start, end)}):
             total = sum(flow for start, end, flow in parts if start <= time < end)
             actions.append(Action(time, False, rate, total))
     return actions
+
+
+def _of_populations(
+    event: Injure | Infect | Without, model: Model, network: Network
+) -> list[Action]:
+    """What befalls the cells and bacteria of a stirred place; those of a tissue, space knows."""
+    if isinstance(event, Without):
+        gates = {f"{identifier(f'{event.cells} in {place}')}.admitted" for place in model.places}
+        shut = [k for k, p in enumerate(network.parameters) if p.name in gates]
+        return [Action(0.0, False, k, 0.0) for k in shut if event.without == "entry"]
+    at = quantity(event.at, "duration")
+    if isinstance(event, Injure):
+        torn = f"{identifier(event.injure)}.torn"
+        if event.share is None or torn not in network.parameter_names:
+            return []
+        rate = -math.log1p(-quantity(event.share, "number")) / TEARING
+        k = network.parameter_index(torn)
+        return [Action(at, False, k, rate), Action(at + TEARING, False, k, 0.0)]
+    bacteria = f"{identifier(event.infect)}.{identifier(event.bacteria)}"
+    place = model.places[event.infect]
+    if not isinstance(place, Stirred) or without_infection(model):
+        return []
+    count = quantity(event.count, "number")
+    return [Action(at, True, network.index(bacteria), count)]
+
+
+def without_infection(model: Model) -> bool:
+    """Whether the infection of a model does not happen."""
+    return any(isinstance(e, Without) and e.without == "infection" for e in model.events)
 
 
 def _doses(

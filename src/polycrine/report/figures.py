@@ -17,6 +17,7 @@ from polycrine.report.findings import Findings, display, leading, moving, plain,
 from polycrine.units import express, quantity
 
 INK, HEALTHY, WIDTH, DRAWN = "#333333", "#E4EEE4", 9.6, 0.001
+SPAN = 1e6  # of a log axis at most
 STOCKS = {
     "the rest of the body": "#CFCFCF",
     "given": "#8F98A3",
@@ -38,6 +39,7 @@ def levels(panel: pd.DataFrame, data: pd.DataFrame, healthy: bool = True) -> Fig
         axis.set(title=f"{display(analyte)}, {level.unit.iloc[0]}", yscale="log")
         if level.value.max() > 100 * level.value[level.value > 0].min():
             axis.minorticks_off()
+            axis.set_ylim(bottom=max(axis.get_ylim()[0], level.value.max() / SPAN))
         if healthy and (usual := _healthy_range(analyte)):
             axis.axhspan(*usual, color=HEALTHY, linewidth=0, zorder=0, label="healthy range")
         if level["sample"].nunique() == 1:
@@ -103,7 +105,9 @@ def rise(findings: Findings) -> Figure:
         inside = order.inner.map({True: "white", False: INK})
         axis.scatter(order.half_rise_h, order.index, 28, inside, edgecolors=INK, linewidths=1)
         for y, hour in enumerate(order.half_rise_h):
-            axis.annotate(f"{hour:.2g} h", (hour, y), (7, -3), textcoords="offset points")
+            axis.annotate(
+                f"{float(f'{hour:.2g}'):g} h", (hour, y), (7, -3), textcoords="offset points"
+            )
         names = order.name.str.removeprefix("count in ").map(findings.short).map(display)
         axis.set_yticks(order.index, names)
         axis.margins(0.08, 0.04)

@@ -14,7 +14,7 @@ from polycrine.readouts.timing import summary
 from polycrine.results.run import Run
 from polycrine.scenarios.library import measured_beside
 
-STIMULI = ("bacterial product", "danger signal")
+STIMULI = ("bacterial product", "danger signal", "antigen")
 MOVED, COMPARED_H = 1.5, 12.0
 TIMING = ["sample", "analyte", "unit", "base", "peak", "peak_h", "auc", "half_life_h"]
 
@@ -23,7 +23,8 @@ TIMING = ["sample", "analyte", "unit", "base", "peak", "peak_h", "auc", "half_li
 class Findings:
     """A run, its first sample, the panel of one place, and levels measured without any arm.
 
-    place: the plasma, or where else the panel is of; tissue: the place in space, if there is one.
+    place: the plasma, or where else the panel is of; tissue: the place in space, if there is one;
+    beside: it, or another place whose panel was observed, or nothing.
     """
 
     run: Run
@@ -32,6 +33,7 @@ class Findings:
     end_h: float
     place: str
     tissue: str
+    beside: str
     panel: pd.DataFrame
     peaks: pd.DataFrame
     measured: pd.DataFrame
@@ -42,8 +44,8 @@ class Findings:
         return min(COMPARED_H, self.end_h) if len(self.measured) else self.end_h
 
     def inside(self) -> pd.DataFrame:
-        """The panel of the tissue."""
-        return self.run.panel()[self.run.panel().place == self.tissue]
+        """The panel of the place beside."""
+        return self.run.panel()[self.run.panel().place == self.beside]
 
     def short(self, kind: str) -> str:
         """The name of a kind of cell where only those of the tissue are spoken of."""
@@ -83,7 +85,8 @@ def read_findings(run: Run) -> Findings:
     levels = pd.DataFrame(columns=["analyte", "time_h"]) if data is None else data
     levels = levels.assign(time_h=pd.to_numeric(levels.time_h, errors="coerce"))
     tissue = next((key for key, own in model.places.items() if own.kind == "tissue"), "")
-    return Findings(run, model, first, end_h, place, tissue, panel, peaks, levels)
+    beside = tissue or next(iter(places[1:]), "")
+    return Findings(run, model, first, end_h, place, tissue, beside, panel, peaks, levels)
 
 
 def leading(panel: pd.DataFrame, most: int = 9) -> pd.DataFrame:

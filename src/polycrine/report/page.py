@@ -13,6 +13,7 @@ from polycrine.catalogue.library import catalogue
 from polycrine.errors import wrong
 from polycrine.model.model import Tissue
 from polycrine.readouts.balance import DEFINITION
+from polycrine.readouts.expectations import expectations
 from polycrine.report.figures import add_legend, counts, fate, lay_out, levels, rise, sides
 from polycrine.report.findings import Findings, display, listed, moving, plain, read_findings
 from polycrine.report.signals import graph, matrix, niches
@@ -25,6 +26,7 @@ PICTURE = '<figure><img alt="{}" src="data:image/{};base64,{}"></figure>'
 FORMATS = {".svg": "svg+xml", ".webp": "webp"}
 ALWAYS = ("panel", "arms", "rise", "balance", "fate")
 PICTURES = (*ALWAYS, "tissue", "film", "counts", "inside", "matrix", "graph")
+HIDDEN = {"heard": "matrix", "counted": "counts", "elsewhere": "inside"}  # without this picture
 NOTHING = "<p>Nothing to draw.</p>"
 PEAKS = {
     "analyte": "analyte",
@@ -54,7 +56,7 @@ def write_report(run: Run) -> Path:
     gaps = {name: PICTURE.format(name, FORMATS[f.suffix], _base64(f)) for name, f in files.items()}
     gaps = dict.fromkeys(PICTURES, "") | dict.fromkeys(ALWAYS, NOTHING) | gaps
     gaps |= {name: escape(text) for name, text in _texts(findings, view).items()}
-    gaps["heard"] = "" if "matrix" in files else "hidden"
+    gaps |= {name: "" if picture in files else "hidden" for name, picture in HIDDEN.items()}
     with pd.option_context("display.max_colwidth", None):
         for name, table in _tables(findings).items():
             gaps[name] = table.rename_axis(columns=None).to_html(
@@ -127,6 +129,8 @@ def _texts(findings: Findings, view: View | None) -> dict[str, str]:
         "alone": "hidden" if len(run.samples) == 1 else "",
         "stirred": "" if findings.tissue else "hidden",
         "piece": findings.tissue,
+        "beside": findings.beside,
+        "published": "" if model.expect else "hidden",
         "represents": place.represents if isinstance(place, Tissue) else "",
         "seen": caption(findings, view) if view else "",
         "compared": COMPARED if len(findings.measured) else "",
@@ -159,6 +163,7 @@ def _tables(findings: Findings) -> dict[str, pd.DataFrame]:
     if shown.measured_peak.isna().all():
         shown = shown.loc[:, :"half_life_h"]
     return {
+        "expected": _expected(findings),
         "effects": _effects(peaks, run.samples),
         "peaks": shown.rename(columns=PEAKS),
         "niches": niches(findings),
@@ -167,6 +172,25 @@ def _tables(findings: Findings) -> dict[str, pd.DataFrame]:
         "numbers": numbers,
         "sources": pd.DataFrame(cited, columns=["source", "citation", "link"]),
     }
+
+
+def _expected(findings: Findings) -> pd.DataFrame:
+    """What was published beside what was found, in the words of a table."""
+    table = expectations(findings.run, findings.model)
+    bounds = [f"{plain(low)} to {plain(high)} {unit}".strip() for low, high, unit in
+              zip(table.low, table.high, table.unit, strict=True)]  # fmt: skip
+    cited = [catalogue().sources[key] for key in table.source]
+    return pd.DataFrame(
+        {
+            "what": table.claim,
+            "run": table.found.map(plain),
+            "expected": bounds,
+            "holds": table.holds.map({True: "yes", False: "no"}),
+            "chosen so": table.fitted.map({True: "yes", False: ""}),
+            "published": table.published,
+            "source": [source.cite for source in cited],
+        }
+    )
 
 
 def _effects(peaks: pd.DataFrame, samples: list[str]) -> pd.DataFrame:

@@ -18,9 +18,8 @@ from polycrine.engine.reach import Reach, reaches
 from polycrine.engine.stirred import Member, threads
 from polycrine.engine.tissue import Tissue
 from polycrine.model.model import Model, Picture
-from polycrine.network.builder import LEDGER
+from polycrine.network.builder import LEDGER, OWED
 from polycrine.network.network import Floats, Network, identifier
-from polycrine.network.places import OWED
 from polycrine.network.schedule import observation_times
 from polycrine.network.stops import Stop
 from polycrine.runs.tissue import happen

@@ -41,11 +41,10 @@ def dataset(
         "molecule": [names[part[1]] if part[0] == LEDGER else "" for part in parts],
     }
     coords = {key: ("species", np.array(text, dtype=object)) for key, text in texts.items()}
-    pmol = [_value(network, s.pmol) if s.pmol else 0.0 for s in network.species]
     states = np.array([member.states for member in members.values()])
     times = next(iter(members.values())).times
     values: dict[str, Any] = {"value": (("sample", "time", "species"), states)}
-    values["pmol"] = ("species", pmol)
+    values["pmol"] = _contents(network, states)
     if courses:
         values["pmol"] = (values["value"][0], np.array([c.pmol for c in courses.values()]))
         values["count"] = (("sample", "time", "cell"), [c.counts for c in courses.values()])
@@ -156,6 +155,20 @@ def _bacteria(network: Network, name: str) -> int:
     return next(k for k, own in enumerate(names) if own.endswith(f".{identifier(name)}"))
 
 
+def _contents(network: Network, states: Floats) -> tuple[Any, Floats]:
+    """pmol in one unit of each species; by sample and time where the number of cells changes."""
+    held = {s.pmol: s.pmol in network.parameter_names for s in network.species if s.pmol}
+    known: dict[str, Any] = {
+        name: _value(network, name) for name, constant in held.items() if constant
+    }
+    if all(held.values()):
+        return "species", np.array([known.get(s.pmol, 0.0) for s in network.species])
+    changing = [name for name, constant in held.items() if not constant]
+    known |= {name: evaluate_assignment(network, name, states) for name in changing}
+    parts = [np.broadcast_to(known.get(s.pmol, 0.0), states.shape[:-1]) for s in network.species]
+    return ("sample", "time", "species"), np.stack(parts, axis=-1)
+
+
 def _value(network: Network, parameter: str) -> float:
     return float(network.values[network.parameter_index(parameter)])
 
@@ -169,6 +182,8 @@ def _read(wish: Read | Count, network: Network, states: xr.Dataset, k: int) -> p
             seen = states["count"].sel(cell=cell).values[k]
         elif f"{identifier(cell)}.count" in {p.name for p in network.parameters}:
             seen = np.full(len(values), _value(network, f"{identifier(cell)}.count"))
+        elif network.has(f"{identifier(cell)}.count"):
+            seen = values[:, network.index(f"{identifier(cell)}.count")]
         else:
             seen, unit = values[:, _bacteria(network, cell)], "bacteria"
     else:

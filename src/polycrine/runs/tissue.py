@@ -15,6 +15,7 @@ from polycrine.model.model import Infect, Injure, Model, Without
 from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import count_of_cells, entered, to_stirred
+from polycrine.network.schedule import without_infection
 from polycrine.network.tissue import Kind, Space, to_space
 from polycrine.units import CUBIC_MICROMETRE, quantity
 
@@ -169,7 +170,7 @@ def _scatter(tissue: Tissue, batch: Batch) -> None:
 
 def events_at(model: Model, time: float) -> list[Infect | Injure]:
     """What happens to the tissue at a time (min)."""
-    without = any(isinstance(e, Without) and e.without == "infection" for e in model.events)
+    without = without_infection(model)
     return [
         event
         for event in model.events
@@ -185,6 +186,7 @@ def happen(tissue: Tissue, model: Model) -> None:
         if isinstance(event, Infect):
             infect(tissue, quantity(event.count, "number"))
         else:
+            assert event.radius is not None
             injure(tissue, quantity(event.radius, "length"))
     assert tissue.bath is not None
     values = tissue.bath.member.parameters
