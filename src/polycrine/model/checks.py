@@ -353,7 +353,7 @@ class Checker:
         elif isinstance(wish, Picture):
             self._tissue_name((*path, "picture"), wish.picture)
         elif isinstance(wish, Count):
-            microbes = [e.bacteria for e in self.model.events if isinstance(e, Infect)]
+            microbes = [e.bacteria for e in self.model.all_events if isinstance(e, Infect)]
             self._name((*path, "count"), wish.count, [*groups, *microbes], "cell type")
         elif self._name((*path, "in"), wish.place, groups, "cell type"):
             program = self.programs.get(groups[wish.place])

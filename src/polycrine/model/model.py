@@ -220,13 +220,14 @@ class Infect(Record):
 
 
 class Injure(Record):
-    """Cells die at once and spill what they hold: in a tissue all within a radius of its middle, in
-    a stirred place a share of those that are there at the start."""
+    """Cells die and spill what they hold: in a tissue at once all within a radius of its middle, in
+    a stirred place a share of those that are there, over a time."""
 
     injure: str
     radius: Length | None = None
     share: Annotated[str, _of("number", positive=True)] | None = None
     at: Duration = "0 h"
+    over: Interval = "1 min"
 
     @model_validator(mode="after")
     def _one_extent(self) -> Self:
@@ -236,14 +237,14 @@ class Injure(Record):
 
 
 class Without(Record):
-    """What does not happen: infection at all; for cells of a type, entry or chemotaxis."""
+    """What does not happen: infection or injury at all; for cells of a type, entry or chemotaxis."""
 
-    without: Literal["infection", "entry", "chemotaxis"]
+    without: Literal["infection", "injury", "entry", "chemotaxis"]
     cells: str | None = Field(default=None, alias="of")
 
     @model_validator(mode="after")
     def _of_whom(self) -> Self:
-        if (self.without == "infection") != (self.cells is None):
+        if (self.without in ("infection", "injury")) != (self.cells is None):
             raise ValueError(
                 "'entry' and 'chemotaxis' are of a cell type: add 'of', and only there"
             )
@@ -409,8 +410,7 @@ class Model(Record):
     @property
     def gifts(self) -> tuple[Give, ...]:
         """Every dose of the model and of its arms."""
-        events = (*self.events, *(event for arm in self.arms.values() for event in arm))
-        return tuple(event for event in events if isinstance(event, Give))
+        return tuple(event for event in self.all_events if isinstance(event, Give))
 
     @property
     def drugs(self) -> tuple[str, ...]:
@@ -436,11 +436,19 @@ class Model(Record):
         tissues = (key for key, place in self.places.items() if isinstance(place, Tissue))
         return next(tissues, None)
 
+    @property
+    def all_events(self) -> tuple[Event, ...]:
+        """The events of the model and of every arm."""
+        return (*self.events, *(event for arm in self.arms.values() for event in arm))
+
     def with_run(self, *, duration: str | None = None, seed: int | None = None) -> Model:
-        """The declaration with another duration or seed, where one is given."""
+        """The declaration with another duration or seed, where one is given; what is expected holds
+        for its own duration."""
         seed = self.run.seed if seed is None else seed
         changes = {"duration": duration or self.run.duration, "seed": seed}
-        return self.model_copy(update={"run": self.run.model_copy(update=changes)})
+        kept = self.expect if duration in (None, self.run.duration) else ()
+        run = self.run.model_copy(update=changes)
+        return self.model_copy(update={"run": run, "expect": kept})
 
     def with_arm(self, arm: str) -> Model:
         """The declaration with the events of an arm, if it has one of this name, added."""

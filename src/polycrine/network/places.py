@@ -558,8 +558,8 @@ class NetworkWriter:
 
 def microbes_of(model: Model) -> list[str]:
     """The pathogens that the events of a model bring in, in their order."""
-    events = (*model.events, *(e for arm in model.arms.values() for e in arm))
-    return list(dict.fromkeys(event.bacteria for event in events if isinstance(event, Infect)))
+    infections = (event for event in model.all_events if isinstance(event, Infect))
+    return list(dict.fromkeys(event.bacteria for event in infections))
 
 
 def _volume_text(model: Model, place: Stirred) -> str:

@@ -25,7 +25,6 @@ from polycrine.network.network import Value, identifier
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 ALIVE = "populations.alive"
-TEARING = 1.0  # min that an injury takes
 E = TypeVar("E", Infect, Injure)
 DIGESTION = 60.0  # min after which half of what was engulfed is digested
 
@@ -57,8 +56,7 @@ def changing(model: Model, programs: Mapping[str, Program]) -> set[str]:
 
 def events_of(model: Model, kind: type[E]) -> list[E]:
     """The events of a kind in a model and its arms."""
-    every = [*model.events, *(event for arm in model.arms.values() for event in arm)]
-    return [event for event in every if isinstance(event, kind)]
+    return [event for event in model.all_events if isinstance(event, kind)]
 
 
 def groups_of(model: Model, program: str, place: str) -> list[str]:
@@ -141,7 +139,8 @@ class Populations:
                     path = f"{self.cells[key].path}.spills.{molecule}"
                     each = self.build.number(path, content, "molecules")
                     raised = {f"{place}.{identifier(molecule)}": f"{own}.to_{place}"}
-                    self.build.react(f"{torn}*{each}", raised, SPILLED)
+                    gene = f"{identifier(molecule)}.gene"
+                    self.build.react(f"{gene}*{torn}*{each}", raised, SPILLED)
         if key in self.model.cells:
             return
         ends = (

@@ -18,7 +18,7 @@ from polycrine.model.model import (
 from polycrine.network.builder import LEDGER, NOTHING
 from polycrine.network.drugs import depot_name
 from polycrine.network.network import Network, Value, identifier
-from polycrine.network.populations import ALIVE, TEARING
+from polycrine.network.populations import ALIVE
 from polycrine.network.stops import Action, Stop
 from polycrine.units import quantity
 
@@ -97,22 +97,22 @@ def _of_populations(
     at = quantity(event.at, "duration")
     if isinstance(event, Injure):
         torn = f"{identifier(event.injure)}.torn"
-        if event.share is None or torn not in network.parameter_names:
+        if event.share is None or does_not_happen(model, "injury"):
             return []
-        rate = -math.log1p(-quantity(event.share, "number")) / TEARING
-        k = network.parameter_index(torn)
-        return [Action(at, False, k, rate), Action(at + TEARING, False, k, 0.0)]
+        over, k = quantity(event.over, "duration"), network.parameter_index(torn)
+        rate = -math.log1p(-quantity(event.share, "number")) / over
+        return [Action(at, False, k, rate), Action(at + over, False, k, 0.0)]
     bacteria = f"{identifier(event.infect)}.{identifier(event.bacteria)}"
     place = model.places[event.infect]
-    if not isinstance(place, Stirred) or without_infection(model):
+    if not isinstance(place, Stirred) or does_not_happen(model, "infection"):
         return []
     count = quantity(event.count, "number")
     return [Action(at, True, network.index(bacteria), count)]
 
 
-def without_infection(model: Model) -> bool:
-    """Whether the infection of a model does not happen."""
-    return any(isinstance(e, Without) and e.without == "infection" for e in model.events)
+def does_not_happen(model: Model, what: str) -> bool:
+    """Whether the infection or injury of a model is left out."""
+    return any(isinstance(e, Without) and e.without == what for e in model.events)
 
 
 def _doses(

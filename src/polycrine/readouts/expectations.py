@@ -11,8 +11,8 @@ COLUMNS = ("claim", "found", "low", "high", "unit", "holds", "fitted", "publishe
 
 
 def expectations(run: Run, model: Model) -> pd.DataFrame:
-    """Each expectation of a declaration whose arms were run, with what was found and whether it lies
-    within its bounds: claim, found, low, high, unit, holds, fitted, published, source."""
+    """Each expectation whose arms were run, with what was found and whether its bounds hold: claim,
+    found, low, high, unit, holds, fitted, published, source."""
     seen, rows = courses(run), []
     for one in model.expect:
         found = found_of(one, seen)

@@ -15,7 +15,7 @@ from polycrine.model.model import Infect, Injure, Model, Without
 from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import count_of_cells, entered, to_stirred
-from polycrine.network.schedule import without_infection
+from polycrine.network.schedule import does_not_happen
 from polycrine.network.tissue import Kind, Space, to_space
 from polycrine.units import CUBIC_MICROMETRE, quantity
 
@@ -170,13 +170,10 @@ def _scatter(tissue: Tissue, batch: Batch) -> None:
 
 def events_at(model: Model, time: float) -> list[Infect | Injure]:
     """What happens to the tissue at a time (min)."""
-    without = without_infection(model)
-    return [
-        event
-        for event in model.events
-        if (isinstance(event, Injure) or (isinstance(event, Infect) and not without))
-        and quantity(event.at, "duration") == time
-    ]
+    kinds = {Infect: "infection", Injure: "injury"}
+    happening = tuple(kind for kind, name in kinds.items() if not does_not_happen(model, name))
+    local = [event for event in model.events if isinstance(event, happening)]
+    return [event for event in local if quantity(event.at, "duration") == time]
 
 
 def happen(tissue: Tissue, model: Model) -> None:
