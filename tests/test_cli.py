@@ -109,7 +109,7 @@ def test_a_new_model_runs(polycrine):
 def test_lists_come_as_tables_and_as_json(polycrine):
     code, out, _ = polycrine("scenarios", "--json")
     names = {"endotoxemia", "il-2-panel", "infection", "lymphoma", "rheumatoid-arthritis"}
-    names |= {"whole-blood", "b-cell-help", "trauma"}
+    names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes"}
     assert {row["name"] for row in json.loads(out)} == names
     for command in (
         ("catalogue", "list"),

@@ -364,7 +364,8 @@ class Checker:
 
 def readable(program: Program) -> list[str]:
     """What `read` can observe in cells of a program."""
-    outputs = [out for cascade in program.cascades for out in load_cascade(cascade).outputs]
+    cascades = [load_cascade(name) for name in program.cascades]
+    outputs = [out for cascade in cascades for out in (*cascade.outputs, *cascade.shows)]
     shown = program.equations.shows if program.equations else ()
     names = [*program.signals, *outputs, *shown, *program.receptors, *program.chains]
     names += [f"{receptor} bound" for receptor in (*program.receptors, *_assembled(program))]

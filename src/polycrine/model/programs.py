@@ -209,6 +209,13 @@ class Step(Record):
     changes: dict[str, str]
 
 
+class Shown(Record):
+    """A read-out that follows from a cascade: an expression in its symbols, and its unit."""
+
+    formula: str
+    unit: str
+
+
 class Cascade(Record):
     """A published reaction network with one input, in uM and its own compartments."""
 
@@ -219,6 +226,7 @@ class Cascade(Record):
     species: dict[str, Number]
     constants: dict[str, Number]
     reactions: tuple[Step, ...]
+    shows: dict[str, Shown] = {}
 
 
 def program_names() -> list[str]:

@@ -26,7 +26,10 @@ from polycrine.network.network import identifier
 from polycrine.network.surroundings import Surroundings
 from polycrine.units import KINDS, same_dimension
 
-CASCADE_KINDS = ("number", "rate", "second-order rate", "intracellular rate")
+CASCADE_KINDS = (
+    *("number", "rate", "second-order rate", "intracellular rate"),
+    "intracellular concentration",
+)
 DELAY_STAGES = 3
 
 
@@ -185,6 +188,8 @@ class CellWriter:
         for step in cascade.reactions:
             changes = {names[s]: renamed(factor, names) for s, factor in step.changes.items()}
             self.build.react(renamed(step.rate, names), changes)
+        for shown, entry in cascade.shows.items():
+            self.build.assignments[self._own(shown)] = renamed(entry.formula, names)
 
     def _loss(self, path: str, half_life: Number) -> str:
         """The rate constant of a half-life."""

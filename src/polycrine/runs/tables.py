@@ -11,6 +11,7 @@ import xarray as xr
 from polycrine.engine.attribution import receivers_of, senders_of
 from polycrine.engine.stirred import Member
 from polycrine.model.model import Count, Model, Panel, Picture, Read
+from polycrine.model.programs import load_cascade, load_program
 from polycrine.network.builder import LEDGER
 from polycrine.network.equations import FILE_UNIT, HELD
 from polycrine.network.network import Floats, Network, evaluate_assignment, identifier
@@ -132,7 +133,8 @@ def tables(model: Model, network: Network, states: xr.Dataset) -> dict[str, pd.D
         if isinstance(wish, Panel):
             frames["panel"].append(panel(kept, wish.panel, model.molecules, wish.assay))
         else:
-            frames["reads"] += [_read(wish, network, kept, k) for k in range(kept.sizes["sample"])]
+            samples = range(kept.sizes["sample"])
+            frames["reads"] += [_read(wish, network, kept, k, model) for k in samples]
     empty = {"panel": pd.DataFrame(columns=PANEL), "reads": pd.DataFrame(columns=READS)}
     joined = {
         key: pd.concat(parts, ignore_index=True) if parts else empty[key]
@@ -173,7 +175,9 @@ def _value(network: Network, parameter: str) -> float:
     return float(network.values[network.parameter_index(parameter)])
 
 
-def _read(wish: Read | Count, network: Network, states: xr.Dataset, k: int) -> pd.DataFrame:
+def _read(
+    wish: Read | Count, network: Network, states: xr.Dataset, k: int, model: Model
+) -> pd.DataFrame:
     """What one observation saw in sample k."""
     values = states.value.values[k]
     if isinstance(wish, Count):
@@ -188,7 +192,7 @@ def _read(wish: Read | Count, network: Network, states: xr.Dataset, k: int) -> p
             seen, unit = values[:, _bacteria(network, cell)], "bacteria"
     else:
         cell, species = wish.place, wish.read
-        seen, unit = see_inside(wish, network, values), unit_inside(wish, network)
+        seen, unit = see_inside(wish, network, values), unit_inside(wish, network, model)
     columns = (states.sample.values[k], states.time.values / 60, cell, species, seen, unit)
     return pd.DataFrame(dict(zip(READS, columns, strict=True)))
 
@@ -202,9 +206,13 @@ def see_inside(wish: Read, network: Network, values: Floats) -> Floats:
     return seen / 60 if wish.read.endswith(" secretion") else seen
 
 
-def unit_inside(wish: Read, network: Network) -> str:
+def unit_inside(wish: Read, network: Network, model: Model) -> str:
     """The unit of a read-out of cells."""
     name = f"{identifier(wish.place)}.{identifier(wish.read)}"
+    if wish.place in model.cells:
+        for cascade in load_program(model.cells[wish.place].program).cascades:
+            if wish.read in (shows := load_cascade(cascade).shows):
+                return shows[wish.read].unit
     if network.has(name):
         return network.species[network.index(name)].unit
     if network.has(f"{name}{HELD}"):
