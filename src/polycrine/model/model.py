@@ -237,7 +237,7 @@ class Injure(Record):
 
 
 class Without(Record):
-    """What does not happen: infection or injury at all; for cells of a type, entry or chemotaxis."""
+    """What does not happen: infection, injury; for cells of a type, entry or chemotaxis."""
 
     without: Literal["infection", "injury", "entry", "chemotaxis"]
     cells: str | None = Field(default=None, alias="of")

@@ -110,7 +110,7 @@ def analytes_of(model: Model, network: Network) -> tuple[Analyte, ...]:
                     name = f"{label}{molecule} in {wish.panel}"
                     found.append(Analyte(name, unit, wish, molecule))
         elif isinstance(wish, Read):
-            unit = unit_inside(wish, network).replace("fraction", "")
+            unit = unit_inside(wish, network, model).replace("fraction", "")
             found.append(Analyte(f"{wish.read} in {wish.place}", unit, wish))
     return tuple(found)
 

@@ -170,10 +170,18 @@ def _scatter(tissue: Tissue, batch: Batch) -> None:
 
 def events_at(model: Model, time: float) -> list[Infect | Injure]:
     """What happens to the tissue at a time (min)."""
-    kinds = {Infect: "infection", Injure: "injury"}
-    happening = tuple(kind for kind, name in kinds.items() if not does_not_happen(model, name))
-    local = [event for event in model.events if isinstance(event, happening)]
-    return [event for event in local if quantity(event.at, "duration") == time]
+    found: list[Infect | Injure] = []
+    for event in model.events:
+        if isinstance(event, Infect):
+            here, what = event.infect == model.tissue, "infection"
+        elif isinstance(event, Injure):
+            here, what = event.injure == model.tissue, "injury"
+        else:
+            continue
+        due = quantity(event.at, "duration") == time
+        if here and due and not does_not_happen(model, what):
+            found.append(event)
+    return found
 
 
 def happen(tissue: Tissue, model: Model) -> None:
