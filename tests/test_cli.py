@@ -48,6 +48,9 @@ VERBS = [
     "sbml",
     "cite",
     "panel",
+    "plate",
+    "synergy",
+    "biomarkers",
 ]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycrine.cli import catalogue, sbml
+from polycrine.cli import biomarkers, catalogue, plate, sbml, synergy
 from polycrine.cli.tables import Json, show
 
 if TYPE_CHECKING:
@@ -215,6 +215,10 @@ def panel(
         wide = named.pivot_table(index="time_h", columns="analyte", values="value", sort=False)
         rows = wide.iloc[:: max(1, len(wide) // 24)].reset_index().to_dict("records")
         show([{key: f"{value:.3g}" for key, value in row.items()} for row in rows])
+
+
+for verb in (plate.plate, synergy.synergy, biomarkers.biomarkers):
+    app.command()(verb)
 
 
 def _conclude(done: Run, as_json: bool) -> None:

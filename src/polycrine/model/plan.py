@@ -117,11 +117,24 @@ class Indices(Record):
     numbers: Annotated[dict[str, Varied], Field(min_length=1)]
 
 
+class Groups(Record):
+    """A cohort as a laboratory would measure it: each patient belongs to one group, in turn.
+
+    groups: what becomes of each, an arm; panel: the place that is sampled, every time a panel is
+    kept; plate: samples on one plate of the assay.
+    """
+
+    panel: str
+    groups: Annotated[dict[str, str], Field(min_length=2)]
+    plate: Annotated[int, Field(ge=1)] = 78
+
+
 class Plan(Record):
     """A sweep. every: when panels are kept, else when the model observes them.
 
     grid: path of a number, or `MOLECULE.dose` -> its values; every combination is run, for every
-    patient. Tolerances are per step, of each variable's scale.
+    patient. cohort: patients in groups, measured by assays. Tolerances are per step, of each
+    variable's scale.
     """
 
     polycrine: Literal["1"] = "1"
@@ -133,6 +146,7 @@ class Plan(Record):
     patients: Patients | None = None
     grid: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     indices: Indices | None = None
+    cohort: Groups | None = None
     every: Interval | None = None
     seed: Annotated[int, Field(ge=0)] = 1
     relative_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 1e-6
@@ -144,6 +158,8 @@ class Plan(Record):
             raise ValueError("'indices' draw their own sample: leave out 'patients' and 'grid'")
         if not (self.indices or self.patients or self.grid):
             raise ValueError("a sweep needs 'patients', a 'grid' or 'indices'")
+        if self.cohort is not None and (self.patients is None or self.grid or self.arms):
+            raise ValueError("a 'cohort' has 'patients', and groups in place of 'arms' and 'grid'")
         return self
 
     @property
@@ -178,10 +194,17 @@ def check_plan(plan: Plan, model: Model, known: dict[str, str], document: Docume
         note(("model",), f"'{plan.model}' has a tissue; a sweep is over stirred models.")
     if not any(isinstance(wish, Panel | Read) for wish in model.observe):
         note(("model",), "a sweep keeps panels and read-outs, and this model observes none.")
-    for k, arm in enumerate(plan.arms):
+    arms: dict[tuple[str | int, ...], str] = {("arms", k): arm for k, arm in enumerate(plan.arms)}
+    if plan.cohort is not None:
+        arms |= {("cohort", "groups", group): arm for group, arm in plan.cohort.groups.items()}
+        panels = [wish.panel for wish in model.observe if isinstance(wish, Panel)]
+        if plan.cohort.panel not in panels:
+            rule = f"no panel of '{plan.cohort.panel}' is observed."
+            note(("cohort", "panel"), rule, nearest(plan.cohort.panel, panels))
+    for place, arm in arms.items():
         if arm not in (UNTREATED, *model.arms):
             instead = nearest(arm, [UNTREATED, *model.arms])
-            note(("arms", k), f"the model has no arm '{arm}'.", instead)
+            note(place, f"the model has no arm '{arm}'.", instead)
     _check_numbers(plan, known, note)
     if plan.patients is not None:
         _check_patients(plan.patients, model, note)

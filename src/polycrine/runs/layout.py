@@ -67,7 +67,7 @@ class Layout:
 
 def lay_out(plan: Plan, model: Model, document: Document) -> Layout:
     """A plan that fits its model, laid out; raises InputError with everything that does not."""
-    arms = plan.arms or (UNTREATED,)
+    arms = tuple(plan.cohort.groups.values()) if plan.cohort else plan.arms or (UNTREATED,)
     base = {**what_may_vary(model), **doses(model, arms)}
     check_plan(plan, model, base, document)
     asked = [plan.every] if plan.every else [w.every for w in model.observe if _is_kept(w)]

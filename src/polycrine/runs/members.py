@@ -12,6 +12,7 @@ from polycrine.runs.layout import Analyte, Layout
 from polycrine.units import value_and_unit
 
 IMPOSSIBLE = -1  # a member that no body can be
+ELSEWHERE = -2  # a patient who is in another group
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BANDS = ("arm", "time_h", "analyte", "unit", "n", "q05", "q25", "q50", "q75", "q95")
 
@@ -62,6 +63,7 @@ def members_table(layout: Layout, kept: Mapping[str, Any]) -> pd.DataFrame:
 def _statuses(layout: Layout, kept: Mapping[str, Any], unit: Any) -> Any:
     """How each member went, as words."""
     words = {DONE: "done", IMPOSSIBLE: "impossible: more is taken up or made than is cleared"}
+    words |= {ELSEWHERE: "in another group"}
     words |= {code: f"failed: it {text}" for code, text in STATUS.items() if code != DONE}
     told = np.array([words[code] for code in kept["status"].tolist()], dtype=object)
     fine = kept["plausible"]

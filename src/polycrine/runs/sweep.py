@@ -31,10 +31,11 @@ from polycrine.network.places import to_batch
 from polycrine.network.schedule import make_schedule
 from polycrine.network.stops import Stop
 from polycrine.results.sweep import FORMAT, Sweep, has_shard, keep_shard, load_sweep, shard, shards
+from polycrine.runs.cohort import cohort_table
 from polycrine.runs.health import settled_many
 from polycrine.runs.indices import indices_table
 from polycrine.runs.layout import Layout, lay_out, weights_of
-from polycrine.runs.members import IMPOSSIBLE, bands_table, column, members_table
+from polycrine.runs.members import ELSEWHERE, IMPOSSIBLE, bands_table, column, members_table
 from polycrine.runs.patients import People, draw, quantiles
 from polycrine.runs.run import Stopped, Watch, partial_of
 from polycrine.runs.tables import see_inside
@@ -121,15 +122,21 @@ def run_piece(layout: Layout, code: Code, who: range) -> dict[str, Any]:
     for k, path in enumerate(plan.grid):
         given = np.array([ratio(point[k], layout.base[path]) for point in points])
         varied[path] = varied.get(path, 1.0) * given
-    network, impossible = to_batch(layout.model, varied)
-    tolerances = Tolerances(plan.relative_tolerance, plan.absolute_tolerance)
-    n = len(points)
-    impossible = np.broadcast_to(impossible, n)
-    runs = [_run_arm(layout, arm, network, impossible, code, varied, tolerances) for arm in arms]
-    levels, status, reached, counts = (np.stack(parts, axis=1) for parts in zip(*runs, strict=True))
+    n, size = len(points), (len(layout.analytes), len(layout.times))
+    levels, status = np.full((n, len(arms), *size), np.nan), np.full((n, len(arms)), ELSEWHERE)
+    reached, counts = np.zeros((n, len(arms))), np.zeros((n, len(arms), 2))
+    for k, arm in enumerate(arms):
+        mine = (
+            np.arange(n) if plan.cohort is None else np.flatnonzero(np.array(who) % len(arms) == k)
+        )
+        own = {path: factor[mine] for path, factor in varied.items()}
+        done = _run_arm(layout, arm, code, own, len(mine))
+        levels[mine, k], status[mine, k], reached[mine, k], counts[mine, k] = done
     levels[status != DONE] = np.nan
     first = np.arange(len(who)) * inner
-    plausible = (status[first, 0] == DONE) & _accepted(layout, levels[first, 0])
+    own_arm = np.array(who) % len(arms) if plan.cohort else np.zeros(len(who), dtype=int)
+    fine = status[first, own_arm] == DONE
+    plausible = fine & _accepted(layout, levels[first, own_arm])
     whole = {
         "levels": levels.reshape(-1, *levels.shape[2:]).astype(np.float32),
         "status": status.reshape(-1),
@@ -151,15 +158,13 @@ def _people(layout: Layout, who: range) -> People:
 
 
 def _run_arm(
-    layout: Layout,
-    arm: str,
-    network: Network,
-    impossible: Any,
-    code: Code,
-    varied: Mapping[str, Floats],
-    tolerances: Tolerances,
+    layout: Layout, arm: str, code: Code, varied: Mapping[str, Floats], n: int
 ) -> tuple[Floats, Any, Floats, Floats]:
-    model, n = layout.model.with_arm(arm), len(impossible)
+    """Levels, status, last good time and steps of the n members of an arm."""
+    plan, model = layout.plan, layout.model.with_arm(arm)
+    tolerances = Tolerances(plan.relative_tolerance, plan.absolute_tolerance)
+    network, impossible = to_batch(layout.model, varied)
+    impossible = np.broadcast_to(impossible, n)
     states, parameters, status, made = settled_many(model, network, n, code, tolerances)
     status[impossible | made] = IMPOSSIBLE
     able = np.flatnonzero(status == DONE)
@@ -222,6 +227,9 @@ def conclude(layout: Layout, partial: Path, out: Path) -> Sweep:
     table = members_table(layout, kept)
     table.to_csv(partial / "members.csv", index=False)
     bands_table(layout, kept["levels"], table).to_csv(partial / "bands.csv", index=False)
+    if layout.plan.cohort is not None:
+        cohort = cohort_table(layout, kept["levels"], table)
+        cohort.to_csv(partial / "cohort.csv", index=False, float_format="%.4g")
     if layout.plan.indices is not None:
         outcomes = [column(a, of) for a in layout.analytes for of in ("peak", "area")]
         plan, points = layout.plan, layout.points

@@ -1,0 +1,1 @@
+"""From a cohort of panels, measured or simulated, to claims about markers with their intervals."""

@@ -1,0 +1,1 @@
+"""What a laboratory's plate says of concentrations, and what it would say of simulated ones."""

@@ -1,0 +1,1 @@
+"""Whether agents together do more or less than each alone would let one expect."""
