@@ -101,6 +101,7 @@ def space(shape, voxel=10.0, diffusion=3000.0, loss=0.0, phi=0.25, **more):
         "koff": np.zeros(0),
         "gates": ((),) * len(more.get("kon", ())),
         "kinds": (),
+        "touch": np.zeros((0, 0)),
         "microbes": None,
         "parameters": (),
     }

@@ -109,6 +109,16 @@ def test_a_new_model_runs(polycrine):
     assert "TNF" in out
 
 
+def test_knock_outs_are_run_alone_and_in_pairs(polycrine, tmp_path):
+    out = tmp_path / "run"
+    told = ("--knock-out", "TNF", "--knock-out", "IL10", "--for", "2 h", "-q", "--out", str(out))
+    code, text, _ = polycrine("run", "endotoxemia", *told)
+    assert code == 0
+    assert "without TNF and IL10" in text
+    page = (out / "report.html").read_text("utf-8")
+    assert "What each does, and who stands in" in page
+
+
 def test_lists_come_as_tables_and_as_json(polycrine):
     code, out, _ = polycrine("scenarios", "--json")
     names = {"endotoxemia", "il-2-panel", "infection", "lymphoma", "rheumatoid-arthritis"}

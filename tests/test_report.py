@@ -23,6 +23,7 @@ from polycrine.scenarios.library import measured
 SECTIONS = (
     "What was published",
     "Arms compared",
+    "What each does, and who stands in",
     "The tissue",
     "Cells that come and go",
     "In the ",
@@ -245,7 +246,7 @@ def test_a_tissue_has_its_pictures_a_film_and_who_signals_to_whom(infected):
         *("panel", "tissue", "film", "counts", "inside", "matrix", "graph"),
         *("rise", "balance", "fate"),
     ]
-    assert page.count("<section hidden>") == 2
+    assert page.count("<section hidden>") == 3
     assert "400 × 400 × 100" not in page
     assert "80 × 60 × 40 µm" in page
     assert page_of(infected) == page
@@ -255,7 +256,7 @@ def test_a_tissue_has_its_pictures_a_film_and_who_signals_to_whom(infected):
 
 
 def test_a_run_without_a_tissue_hides_its_sections(page):
-    assert page.count("<section hidden>") == 5
+    assert page.count("<section hidden>") == 5  # one arm knocks out IL-10
     assert not re.search('alt="(tissue|film|counts|inside|matrix|graph)"', page)
 
 

@@ -29,6 +29,10 @@ NameOrFile = Annotated[str, typer.Argument(help="A scenario's name, or a model f
 Arm = Annotated[
     list[str] | None, typer.Option("--arm", help="An arm to run; repeat it, or 'all' together.")
 ]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--knock-out", help="A gene product; repeat it: each alone, and each two."),
+]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change the model: events.LPS.dose='1 ng/kg', run.for=12h."),
@@ -69,6 +73,7 @@ def welcome(context: typer.Context) -> None:
 def run(
     model: NameOrFile,
     arm: Arm = None,
+    knock_out: Without = None,
     set_: Setting = None,
     seed: Seed = None,
     duration: Duration = None,
@@ -77,12 +82,17 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario or a model file, write its folder and its report."""
+    from polycrine.model.model import UNTREATED
     from polycrine.runs.run import choose_samples, new_folder
     from polycrine.runs.run import run as run_model
     from polycrine.scenarios.library import load
 
     declared = load(model, set_ or [])
     wanted = arm[0] if arm is not None and len(arm) == 1 else arm
+    if knock_out:
+        known = {*declared.arms}
+        declared = declared.with_knock_outs(knock_out)
+        wanted = [*(arm or [UNTREATED]), *(name for name in declared.arms if name not in known)]
     folder = out or new_folder(declared, choose_samples(declared, wanted))
     with _watching(quiet) as watch:
         done = run_model(declared, wanted, seed=seed, duration=duration, out=folder, watch=watch)

@@ -34,7 +34,9 @@ class Batch:
     position (z, y, x; um) and heading; state of each network and its proposed step (min); left:
     molecules that the field still owes or is owed; q and u offered last, with c_s (surface) and the
     level at the begin of that step (base); held: bacteria inside; antigen: what it is shown;
-    origin: molecules on its receptors by port and sender; spell: length of the last step (min);
+    origin: molecules on its receptors by port and sender; touch: what it hears of each ligand on
+    cells that touch it (pM), touch_from: the share of each kind in it, while any did; spell: length
+    of the last step (min);
     parameters: shared by all cells of the kind.
     """
 
@@ -56,6 +58,8 @@ class Batch:
     held: Floats
     antigen: Floats
     origin: Floats
+    touch: Floats
+    touch_from: Floats
     spell: float = 1.0
     at: Ints = field(default_factory=lambda: np.zeros((0, 3, 5), dtype=np.int64))
     weight: Floats = field(default_factory=lambda: np.zeros((0, 3, 5)))
@@ -92,13 +96,12 @@ class Batch:
 
 ROWS = (
     "ids", "position", "heading", "state", "step", "left", "q", "u", "surface", "base", "held",
-    "antigen",
-    "origin",
+    "antigen", "origin", "touch", "touch_from",
 )  # fmt: skip
 
 
 def make_batch(
-    kind: Kind, code: Code, parameters: Floats, resting: Floats, senders: int = 1
+    kind: Kind, code: Code, parameters: Floats, resting: Floats, senders: int = 1, kinds: int = 1
 ) -> Batch:
     """An empty batch of cells that come to be in the state `resting`."""
     species, ports = len(kind.network.species), len(kind.ports.molecule)
@@ -116,6 +119,8 @@ def make_batch(
         "held": np.zeros(0),
         "antigen": np.zeros(0),
         "origin": np.zeros((0, ports, senders)),
+        "touch": np.zeros((0, len(kind.feels))),
+        "touch_from": np.zeros((0, len(kind.feels), kinds)),
     }
     return Batch(kind, code, parameters.copy(), kind.network.scales, resting, **none)
 
@@ -184,6 +189,9 @@ class Inquiry:
         if ports.antigen >= 0:
             self.heard = np.column_stack([levels, batch.antigen])
             self.at = np.append(ports.level, ports.antigen)
+        if batch.kind.feels:
+            self.heard = np.column_stack([self.heard, batch.touch])
+            self.at = np.append(self.at, [felt.level for felt in batch.kind.feels])
         self.free = np.ones(batch.scales.size)
         self.before = batch.state.copy()
         self.before[:, ports.outside] = 0.0

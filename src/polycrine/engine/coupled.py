@@ -18,6 +18,7 @@ from polycrine.engine.exchange import Exchange, attempt, misplaced
 from polycrine.engine.fields import CYCLES, HALVED, UNSOLVED
 from polycrine.engine.life import live
 from polycrine.engine.tissue import Tissue
+from polycrine.engine.touch import book_touch
 from polycrine.network.builder import LOST, SHED
 from polycrine.network.tissue import MOLECULES
 
@@ -87,6 +88,7 @@ def _accept(tissue: Tissue, found: Exchange, dt: float) -> None:
         bath = tissue.bath
         bath.slope = (found.member.state - bath.member.state)[bath.level] / dt
         bath.member = found.member
+    book_touch(tissue, found.answers)
     for k, batch in enumerate(tissue.batches):
         own = found.answers[k]
         got = (own.q - own.u * found.surface[k]) * (MOLECULES * dt)

@@ -10,6 +10,7 @@ from polycrine.engine.fields import HELD, TOLD, UNSOLVED, WRONG, advance_field, 
 from polycrine.engine.kernel import deposit, kernel_width, lattice_green, place_kernels, sample
 from polycrine.engine.motion import climb, shown, turn, walk
 from polycrine.engine.tissue import Tissue
+from polycrine.engine.touch import TOUCH, bins_of, feel
 from polycrine.network.builder import BROUGHT, DIED, LEFT, SPILLED
 from polycrine.network.tissue import MOLECULES
 
@@ -17,7 +18,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LEAST_SPREAD = 1e-6  # um^2/min, for bacteria that do not move at all
 NONE_LEFT = 0.5  # bacteria in the piece below which there are none
-TOUCH = 2.0  # um between the surfaces of cells that still see each other's antigen
 DIGESTION = 60.0  # min after which half of what was engulfed is digested
 
 
@@ -84,6 +84,7 @@ def live(tissue: Tissue, tick: int) -> None:
     _enter(tissue, tick)
     _walk(tissue, tick)
     _show(tissue)
+    feel(tissue)
     for batch in tissue.batches:
         if batch.kind.speed or len(batch.at) != batch.count:
             locate(tissue, batch)
@@ -159,7 +160,7 @@ def _walk(tissue: Tissue, tick: int) -> None:
     if space.shape[0] == 1:
         move[:, 0] = 0.0
     lengths = np.array(space.shape) * space.voxel
-    edge, bins = _bins(tissue, radius)
+    edge, bins = bins_of(tissue, radius)
     order = np.argsort(np.concatenate([batch.ids for batch in batches]), kind="stable")
     moved = position[order]
     heading = np.concatenate([batch.heading for batch in batches])
@@ -171,12 +172,6 @@ def _walk(tissue: Tissue, tick: int) -> None:
         batch.position = position[start : start + batch.count].copy()
         batch.heading = heading[start : start + batch.count].copy()
         start += batch.count
-
-
-def _bins(tissue: Tissue, radius: Floats) -> tuple[float, Ints]:
-    edge = max(2 * float(radius.max()) + TOUCH, tissue.space.voxel)
-    lengths = np.array(tissue.space.shape) * tissue.space.voxel
-    return edge, np.maximum(1, np.floor(lengths / edge)).astype(np.int64)
 
 
 def _bias(tissue: Tissue, batch: Batch) -> Floats:
@@ -207,7 +202,7 @@ def _show(tissue: Tissue) -> None:
     reach = np.concatenate([np.full(b.count, b.kind.radius + TOUCH) for b in showing])
     strength = np.where(strength > 0.1, strength, 0.0)
     for batch in seeing:
-        edge, bins = _bins(tissue, np.append(reach, batch.kind.radius))
+        edge, bins = bins_of(tissue, np.append(reach, batch.kind.radius))
         shown(
             position, reach, strength, batch.position, batch.kind.radius, edge, bins, batch.antigen
         )

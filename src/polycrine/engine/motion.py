@@ -176,9 +176,10 @@ def _has_room(
 @njit(cache=True, nogil=True, error_model="numpy")
 def shown(
     position: Any, reach: Any, strength: Any, seeing: Any, sees: Any, edge: float, shape: Any,
-    out: Any
+    out: Any, add: bool = False
 ) -> None:  # fmt: skip
-    """For each point of `seeing` the strongest cell of `position` within reach + sees, into out."""
+    """For each point of `seeing` the strongest cell of `position` within reach + sees, into out; or
+    the strength of all of them."""
     head, after = make_bins(position, edge, shape)
     for i in range(seeing.shape[0]):
         out[i] = 0.0
@@ -192,7 +193,7 @@ def shown(
                         for axis in range(3):
                             apart += (seeing[i, axis] - position[j, axis]) ** 2
                         if apart < (reach[j] + sees) ** 2:
-                            out[i] = max(out[i], strength[j])
+                            out[i] = out[i] + strength[j] if add else max(out[i], strength[j])
                         j = after[j]
 
 

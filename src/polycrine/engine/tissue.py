@@ -70,7 +70,8 @@ class Tissue:
     aimless: cells without chemotaxis; step: proposed (min); log: how often what happened; books:
     molecules that came or went by a process, in the piece; past: ledgers of cells that are gone, by
     kind. tags: parts of fields by sender, in rows (fluid, sender) of `row_of`; captured: molecules
-    taken in since the start (fluid, sender, receiver).
+    taken in since the start (fluid, sender, receiver); touched: ligands that were taken in from
+    touching cells (ligand, kind of sender, kind of receiver).
     """
 
     space: Space
@@ -93,6 +94,7 @@ class Tissue:
     tags: Floats = field(default_factory=lambda: np.zeros((0, 1, 1, 1)))
     row_of: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     captured: Floats = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    touched: Floats = field(default_factory=lambda: np.zeros((0, 0, 0)))
     books: dict[str, Floats] = field(default_factory=dict)
     past: dict[str, Floats] = field(default_factory=dict)
 
@@ -162,4 +164,5 @@ def make_tissue(space: Space, settings: Settings, seed: int, start: Floats) -> T
     tissue = Tissue(space, grid, settings, seed, fields, *empty, [], None, {})
     tissue.outer = outer_faces(space.shape) if space.open_faces else np.zeros(space.shape)
     tissue.row_of = np.full((len(start), 1), -1, dtype=np.int64)
+    tissue.touched = np.zeros((len(space.ligands), len(space.kinds), len(space.kinds)))
     return tissue

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -449,6 +451,17 @@ class Model(Record):
         kept = self.expect if duration in (None, self.run.duration) else ()
         run = self.run.model_copy(update=changes)
         return self.model_copy(update={"run": run, "expect": kept})
+
+    def with_knock_outs(self, names: Sequence[str]) -> Model:
+        """The declaration with an arm for each of these gene products knocked out, and for each two
+        of them."""
+        arms: dict[str, tuple[Event, ...]] = {
+            f"without {name}": (KnockOut(knock_out=name),) for name in names
+        }
+        for one, other in combinations(names, 2):
+            both = KnockOut(knock_out=one), KnockOut(knock_out=other)
+            arms[f"without {one} and {other}"] = both
+        return self.model_copy(update={"arms": {**self.arms, **arms}})
 
     def with_arm(self, arm: str) -> Model:
         """The declaration with the events of an arm, if it has one of this name, added."""

@@ -65,6 +65,8 @@ class CellWriter:
             gate = molecule_gate(self.build, assembly.ligand)
             place = self.build, self.group, self.program, key, assembly, self.around, gate
             self.build.assignments[self.heard[key]] = write_assembly(*place)
+        for ligand, number in self.program.presents.items():
+            self.build.number(f"{self.path}.presents.{ligand}", number, "molecules")
         if self.program.equations is not None:
             self.heard |= write_equations(self.build, self.group, self.program, self.around)
         for name in self.program.signals:

@@ -42,7 +42,7 @@ from polycrine.network.drugs import volume_name, write_depot, write_disposition,
 from polycrine.network.network import Network, Value, identifier
 from polycrine.network.populations import Populations, changing
 from polycrine.network.surroundings import Surroundings
-from polycrine.network.touch import stirred_touch
+from polycrine.network.touch import Touch, stirred_touch, tissue_touch
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 REST = "rest_of_body"
@@ -215,7 +215,8 @@ class NetworkWriter:
             stocks[molecule] = f"{own}.outside_{identifier(molecule)}"
             build.add(stocks[molecule], "molecules/cell", pmol=one, contents=contents, scale=10.0)
         raised = dict.fromkeys(stocks, "1")
-        CellWriter(build, key, group.program, Surroundings(levels, stocks, raised, one)).write()
+        around = Surroundings(levels, stocks, raised, one, self._touch(key))
+        CellWriter(build, key, group.program, around).write()
         return build.network()
 
     def _gates(self) -> None:
@@ -247,8 +248,14 @@ class NetworkWriter:
                 self.build.assignments[name] = f"{own}.count/{MOLECULES_PER_PMOL}{per}"
             else:
                 self.build.constant(name, pmol / self.build.value(volume) if volume else pmol)
-        touch = stirred_touch(self.build, self.model, self.programs, key)
-        return Surroundings(names, names, raised, held, touch)
+        return Surroundings(names, names, raised, held, self._touch(key))
+
+    def _touch(self, key: str) -> dict[str, Touch]:
+        """What cells of a group hear of the surface of others."""
+        beside = [k for k, other in self.groups.items() if other.place == self.groups[key].place]
+        if self.groups[key].place == self.model.tissue:
+            return tissue_touch(self.build, self.programs, beside, key)
+        return stirred_touch(self.build, self.model, self.programs, key)
 
     def is_pooled(self, place: str, molecule: str) -> bool:
         """Whether a fluid shares the one volume that a drug fills by its own kinetics."""

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from polycrine.catalogue.entries import Number
 from polycrine.catalogue.library import Catalogue, catalogue
 from polycrine.model.model import Model, Tissue
+from polycrine.model.programs import Program
 from polycrine.network.barriers import molecular_radius
 from polycrine.network.builder import LEDGER
 from polycrine.network.cells import molecule_gate
 from polycrine.network.network import Network, Parameter, identifier
 from polycrine.network.places import ANTIGEN, NetworkWriter, microbes_of, to_cell
+from polycrine.network.touch import strength, touch_name
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
 
 Floats = NDArray[np.float64]
@@ -53,6 +55,25 @@ class Ports(NamedTuple):
     spoilt: Ints
 
 
+class Shown(NamedTuple):
+    """A ligand on the surface of cells: how many at most and whether they have its gene (rows of
+    parameters), and which share of them there is now (species; -1: all)."""
+
+    ligand: str
+    most: int
+    gene: int
+    share: int
+
+
+class Felt(NamedTuple):
+    """A ligand that cells hear on those that touch them: how much (a parameter), and the species
+    that counts those which were taken in."""
+
+    ligand: str
+    level: int
+    taken: int
+
+
 @dataclass(frozen=True)
 class Kind:
     """Cells of one kind in a tissue: their network and ports, and what they do in space.
@@ -76,6 +97,8 @@ class Kind:
     holds: float
     admits: tuple[tuple[str, int, float], ...]
     spills: tuple[tuple[int, float], ...]
+    shows: tuple[Shown, ...] = ()
+    feels: tuple[Felt, ...] = ()
 
     @property
     def makes(self) -> Ints:
@@ -101,7 +124,8 @@ class Space:
 
     fluid: molecules and complexes with a field; followed: for each the cytokine in it whose senders
     are told apart (its field, or -1); diffusion and loss of each; parts: for each
-    complex the fields of its parts and itself, its kon, koff and gates; into and back: exchange
+    complex the fields of its parts and itself, its kon, koff and gates; touch: what one ligand on a
+    touching cell is heard as (pM; hearing kind, showing kind); into and back: exchange
     with the blood per volume of tissue (1/min); opened_by: field, half (pM) and fold; parameters:
     the numbers behind all of it.
     """
@@ -127,8 +151,14 @@ class Space:
     koff: Floats
     gates: tuple[tuple[str, ...], ...]
     kinds: tuple[Kind, ...]
+    touch: Floats
     microbes: Microbes | None
     parameters: tuple[Parameter, ...]
+
+    @property
+    def ligands(self) -> tuple[str, ...]:
+        """What cells hear of one another's surface."""
+        return tuple(dict.fromkeys(felt.ligand for kind in self.kinds for felt in kind.feels))
 
     @property
     def volume(self) -> float:
@@ -198,6 +228,7 @@ def to_space(model: Model) -> Space:
         koff=koff,
         gates=gates,
         kinds=kinds,
+        touch=_touch(writer, [kind.key for kind in kinds]),
         microbes=microbes,
         parameters=tuple(p for p in build.parameters.values() if p.number is not None),
     )
@@ -281,6 +312,41 @@ def _kind(model: Model, writer: NetworkWriter, name: str, index: dict[str, int])
             for m, number in program.spills.items()
             if m in index
         ),
+        shows=_shows(network, own, program),
+        feels=_feels(network, own),
+    )
+
+
+def _shows(network: Network, own: str, program: Program) -> tuple[Shown, ...]:
+    path, found = program.program.replace(" ", "_"), []
+    for ligand in program.presents:
+        most = f"{path}.presents.{identifier(ligand)}"
+        if most in network.parameter_names:
+            share = f"{own}.{identifier(ligand)}"
+            at = network.index(share) if network.has(share) else -1
+            gene = network.parameter_index(f"{identifier(ligand)}.gene")
+            found.append(Shown(ligand, network.parameter_index(most), gene, at))
+    return tuple(found)
+
+
+def _feels(network: Network, own: str) -> tuple[Felt, ...]:
+    found = []
+    for ligand in catalogue().molecules:
+        level = touch_name(own, ligand)
+        if level in network.parameter_names:
+            end = f"_{identifier(ligand)}_touch_taken"
+            names = [species.name for species in network.species]
+            taken = next(k for k, name in enumerate(names) if name.endswith(end))
+            found.append(Felt(ligand, network.parameter_index(level), taken))
+    return tuple(found)
+
+
+def _touch(writer: NetworkWriter, kinds: list[str]) -> Floats:
+    programs = [writer.programs[key] for key in kinds]
+    if not any(program.presents for program in programs):
+        return np.zeros((len(kinds), len(kinds)))
+    return np.array(
+        [[strength(writer.build, a, b) for b in programs] for a in programs], dtype=float
     )
 
 

@@ -76,10 +76,33 @@ def stirred_touch(
             terms.setdefault(ligand, []).append(f"{each}*({touching})*{shown}")
     found = {}
     for ligand, parts in terms.items():
-        level = f"{own}.touch_{identifier(ligand)}"
+        level = touch_name(own, ligand)
         build.assignments[level] = " + ".join(parts)
         found[ligand] = Touch(level, build.constant(f"{level}_each", first[ligand]))
     return found
+
+
+def tissue_touch(
+    build: Builder, programs: dict[str, Program], beside: list[str], group: str
+) -> dict[str, Touch]:
+    """What cells of a group hear by touch in a tissue: ports, at nothing until space sets them."""
+    own, found = identifier(group), {}
+    for ligand in heard_by(build, programs[group], presented_in(programs, beside)):
+        shows = next(other for other in beside if ligand in programs[other].presents)
+        level = build.constant(touch_name(own, ligand), 0.0)
+        each = strength(build, programs[group], programs[shows])
+        found[ligand] = Touch(level, build.constant(f"{level}_each", each))
+    return found
+
+
+def presented_in(programs: dict[str, Program], groups: list[str]) -> set[str]:
+    """Every ligand that cells of these groups show on their surface."""
+    return {ligand for group in groups for ligand in programs[group].presents}
+
+
+def touch_name(own: str, ligand: str) -> str:
+    """What cells hear of a ligand on those that touch them."""
+    return f"{own}.touch_{identifier(ligand)}"
 
 
 def _neighbours(model: Model, group: str) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from polycrine.errors import wrong
 from polycrine.model.model import Tissue
 from polycrine.readouts.balance import DEFINITION
 from polycrine.readouts.expectations import expectations
+from polycrine.readouts.knockouts import effects, knocked_out_in, pleiotropy, redundancy
 from polycrine.report.figures import add_legend, counts, fate, lay_out, levels, rise, sides
 from polycrine.report.findings import Findings, display, listed, moving, plain, read_findings
 from polycrine.report.signals import graph, matrix, niches
@@ -131,6 +132,7 @@ def _texts(findings: Findings, view: View | None) -> dict[str, str]:
         "piece": findings.tissue,
         "beside": findings.beside,
         "published": "" if model.expect else "hidden",
+        "knocked": "" if knocked_out_in(model).keys() & {*run.samples} else "hidden",
         "represents": place.represents if isinstance(place, Tissue) else "",
         "seen": caption(findings, view) if view else "",
         "compared": COMPARED if len(findings.measured) else "",
@@ -164,6 +166,7 @@ def _tables(findings: Findings) -> dict[str, pd.DataFrame]:
         shown = shown.loc[:, :"half_life_h"]
     return {
         "expected": _expected(findings),
+        **_knocked_out(findings),
         "effects": _effects(peaks, run.samples),
         "peaks": shown.rename(columns=PEAKS),
         "niches": niches(findings),
@@ -171,6 +174,17 @@ def _tables(findings: Findings) -> dict[str, pd.DataFrame]:
         "ledger": books[run.samples].reset_index(),
         "numbers": numbers,
         "sources": pd.DataFrame(cited, columns=["source", "citation", "link"]),
+    }
+
+
+def _knocked_out(findings: Findings) -> dict[str, pd.DataFrame]:
+    """What each knock-out moves, and who stands in for whom, in the words of tables."""
+    table = effects(findings.run, findings.model)
+    pairs = redundancy(table)
+    told = pairs.redundant.map({True: "yes", False: ""})
+    return {
+        "does": pleiotropy(table).rename(columns={"knocked_out": "without", "which": "it moves"}),
+        "stands": pairs.assign(redundant=told).rename(columns=lambda name: name.replace("_", " ")),
     }
 
 

@@ -20,15 +20,19 @@ Spot = tuple[float, float]
 
 
 def routes(findings: Findings) -> pd.DataFrame:
-    """Of each main cytokine that moves in the tissue, who took up whose share by the end.
+    """Of each main cytokine that moves in the tissue, and of ligands on cells that touch, who took
+    up whose share by the end.
 
     What the blood brought and took along again is left out.
     """
     rows = findings.run.tables.get("routes", pd.DataFrame(columns=["sample", "molecule"]))
     moved = {*moving(findings.inside()).analyte} & {*MAIN}
-    rows = rows[(rows["sample"] == findings.first) & rows.molecule.isin(moved)]
+    touch = rows.get("route", pd.Series("", index=rows.index)) == "juxtacrine"
+    rows = rows[(rows["sample"] == findings.first) & (rows.molecule.isin(moved) | touch)]
     if rows.empty:
         return rows
+    named = rows.molecule.map(display) + " by touch"
+    rows = rows.assign(molecule=rows.molecule.where(~touch[rows.index], named))
     passed_by = (rows.sender == BLOOD) & (rows.receiver == BLOOD)
     rows = rows[(rows.time_h == rows.time_h.max()) & ~passed_by]
     share = rows.pmol / rows.groupby("molecule").pmol.transform("sum")

@@ -36,7 +36,8 @@ class Course:
     member: times and states in the form of the whole network; pmol: contents of one unit of each
     species, counts: cells of each kind in the piece, at the same times. At each of `frames` (min)
     a picture of the fields and bacteria (fluid, z, y, x; single precision), rows of cells, and what
-    was captured so far (fluid, sender, receiver). reaches: of what cells make, at the end.
+    was captured so far (fluid, sender, receiver) and taken in by touch (ligand, sender, receiver).
+    reaches: of what cells make, at the end.
     """
 
     tissue: Tissue
@@ -47,6 +48,7 @@ class Course:
     pictures: list[Any] = field(default_factory=list)
     cells: list[Floats] = field(default_factory=list)
     captured: list[Floats] = field(default_factory=list)
+    touched: list[Floats] = field(default_factory=list)
     reaches: list[Reach] = field(default_factory=list)
 
 
@@ -150,6 +152,7 @@ def draw(course: Course) -> None:
     course.pictures.append(np.concatenate([tissue.fields, bacteria]).astype(np.float32))
     course.cells.append(np.concatenate(rows))
     course.captured.append(tissue.captured.copy())
+    course.touched.append(tissue.touched.copy())
 
 
 def _rows(kind: int, batch: Batch) -> Floats:
@@ -162,7 +165,7 @@ def _rows(kind: int, batch: Batch) -> Floats:
 
 
 SCALARS = ("time", "step", "next_id")
-FIELDS = ("fields", "bacteria", "torn", "tags", "captured")
+FIELDS = ("fields", "bacteria", "torn", "tags", "captured", "touched")
 BATH = ("time", "state", "parameters", "step", "counts")
 
 
@@ -180,7 +183,7 @@ def pack(course: Course) -> dict[str, Any]:
     for name in ("leukocytes", "log", "books", "past"):
         kept |= {f"{name}.{key}": np.array(value) for key, value in getattr(tissue, name).items()}
     kept |= {"seen.times": np.array(member.times), "seen.states": np.array(member.states)}
-    for name in ("pmol", "counts", "frames", "pictures", "captured"):
+    for name in ("pmol", "counts", "frames", "pictures", "captured", "touched"):
         kept[f"seen.{name}"] = np.array(getattr(course, name))
     kept["seen.cells"] = np.concatenate([*course.cells, np.zeros((0, len(CELL_COLUMNS)))])
     kept["seen.rows"] = np.array([len(rows) for rows in course.cells], dtype=np.int64)
@@ -211,6 +214,6 @@ def unpack(course: Course, kept: dict[str, Any]) -> None:
     member.times, member.states = kept["seen.times"].tolist(), list(kept["seen.states"])
     course.pmol, course.counts = list(kept["seen.pmol"]), list(kept["seen.counts"])
     course.frames, course.pictures = kept["seen.frames"].tolist(), list(kept["seen.pictures"])
-    course.captured = list(kept["seen.captured"])
+    course.captured, course.touched = list(kept["seen.captured"]), list(kept["seen.touched"])
     edges = np.cumsum(kept["seen.rows"])[:-1]
     course.cells = np.split(kept["seen.cells"], edges) if course.frames else []

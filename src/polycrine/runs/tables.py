@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from polycrine.engine.attribution import receivers_of, senders_of
+from polycrine.engine.attribution import BLOOD, receivers_of, senders_of
 from polycrine.engine.stirred import Member
 from polycrine.model.model import Count, Model, Panel, Picture, Read
 from polycrine.model.programs import load_cascade, load_program
@@ -23,7 +23,7 @@ from polycrine.runs.course import CELL_COLUMNS, Course
 from polycrine.units import MOLECULES_PER_PMOL
 
 PANEL = ("sample", "time_h", "place", "analyte", "value", "unit", "flag", "assay")
-ROUTES = ("sample", "time_h", "molecule", "sender", "receiver", "pmol")
+ROUTES = ("sample", "time_h", "molecule", "sender", "receiver", "pmol", "route")
 SENDERS = ("sample", "molecule", "sender", "same_cell", "error", "half_radius_um")
 TRIFLE = 1e-9  # of all that was captured of a molecule: not worth a row
 READS = ("sample", "time_h", "cell", "species", "value", "unit")
@@ -98,7 +98,8 @@ def pictures(courses: Mapping[str, Course]) -> xr.Dataset | None:
 
 
 def tissue_tables(courses: Mapping[str, Course]) -> dict[str, pd.DataFrame]:
-    """Who captured what of whom by the time of each picture, and how far senders reach at the end.
+    """Who captured what of whom by which route until each picture, and how far senders reach at the
+    end. What is paracrine holds the same cell's share, which `senders` tells apart (autocrine).
 
     Amounts are those of all that the piece represents.
     """
@@ -112,7 +113,13 @@ def tissue_tables(courses: Mapping[str, Course]) -> dict[str, pd.DataFrame]:
             for time, table in zip(course.frames, held, strict=True):
                 for k, r in np.argwhere(table > TRIFLE * table.sum()):
                     who = (sample, time / 60, space.fluid[f], givers[k], takers[r])
-                    routes.append((*who, table[k, r] * pmol))
+                    way = "endocrine" if BLOOD in (givers[k], takers[r]) else "paracrine"
+                    routes.append((*who, table[k, r] * pmol, way))
+        for row, ligand in enumerate(space.ligands):
+            for time, tables in zip(course.frames, course.touched, strict=True):
+                for k, r in np.argwhere(tables[row] > 0):
+                    who = (sample, time / 60, ligand, givers[k], takers[r])
+                    routes.append((*who, tables[row, k, r] * pmol, "juxtacrine"))
         senders += [(sample, *astuple(reach)) for reach in course.reaches]
     if not courses:
         return {}

@@ -11,6 +11,7 @@ from polycrine.engine.life import infect, injure, locate
 from polycrine.engine.motion import room_for
 from polycrine.engine.stirred import Member, Tolerances
 from polycrine.engine.tissue import Bath, Ints, Settings, Tissue, make_tissue
+from polycrine.engine.touch import feel
 from polycrine.model.model import Infect, Injure, Model, Without
 from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Floats, Network, identifier
@@ -35,8 +36,8 @@ def settled_tissue(model: Model, network: Network, member: Member, parts: "Parts
     tissue.bath = _bath(model, parts, network, member)
     for kind in space.kinds:
         state, parameters = _taken_over(kind.network, network, member)
-        senders = len(senders_of(space))
-        batch = make_batch(kind, code[kind.key], parameters, state, senders)
+        senders = len(senders_of(space)), len(space.kinds)
+        batch = make_batch(kind, code[kind.key], parameters, state, *senders)
         declared = model.cells.get(kind.key)
         if declared is not None and declared.at:
             _put(tissue, batch, declared.at)
@@ -50,6 +51,7 @@ def settled_tissue(model: Model, network: Network, member: Member, parts: "Parts
             tissue.leukocytes[key] = count_of_cells(model, key)[0]
     tissue.row_of = rows_of(space)
     follow(tissue)
+    feel(tissue)
     for event in model.events:
         if isinstance(event, Without) and event.cells is not None:
             if event.without == "entry":
