@@ -26,6 +26,7 @@ SECTIONS = (
     "What each does, and who stands in",
     "The tissue",
     "Cells that come and go",
+    "Inside cells",
     "In the ",
     "Who signals to whom",
     "Peaks, areas and half-lives",
@@ -64,7 +65,7 @@ def page_of(run):
 def test_every_section_is_there_in_order_with_its_pictures(arms, page):
     headings = re.findall(r"<(?:h2|summary)>(.*?)</", page)
     assert all(map(str.startswith, headings, SECTIONS))
-    assert page.count("<img ") == len(list((arms.folder / "figures").iterdir())) == 5
+    assert page.count("<img ") == len(list((arms.folder / "figures").iterdir())) == 6
     assert "<section >" in page
     assert "Nothing to draw" not in page
     assert "Empty DataFrame" not in page
@@ -246,7 +247,7 @@ def test_a_tissue_has_its_pictures_a_film_and_who_signals_to_whom(infected):
         *("panel", "tissue", "film", "counts", "inside", "matrix", "graph"),
         *("rise", "balance", "fate"),
     ]
-    assert page.count("<section hidden>") == 3
+    assert page.count("<section hidden>") == 4
     assert "400 × 400 × 100" not in page
     assert "80 × 60 × 40 µm" in page
     assert page_of(infected) == page
@@ -258,6 +259,7 @@ def test_a_tissue_has_its_pictures_a_film_and_who_signals_to_whom(infected):
 def test_a_run_without_a_tissue_hides_its_sections(page):
     assert page.count("<section hidden>") == 5  # one arm knocks out IL-10
     assert not re.search('alt="(tissue|film|counts|inside|matrix|graph)"', page)
+    assert 'alt="within"' in page
 
 
 def test_the_view_has_what_rises_most_and_tells_who_stays(infected):

@@ -18,6 +18,7 @@ from polycrine.units import express, quantity
 
 INK, HEALTHY, WIDTH, DRAWN = "#333333", "#E4EEE4", 9.6, 0.001
 SPAN = 1e6  # of a log axis at most
+READ_MOVED, MOST_READ = 1.02, 9
 STOCKS = {
     "the rest of the body": "#CFCFCF",
     "given": "#8F98A3",
@@ -83,6 +84,21 @@ def counts(findings: Findings) -> Figure:
         if bacteria[table.cell == cell].all():
             least = level[level >= LEAST_COUNT].min()
             axis.set(yscale="log", ylim=(least / 2, 2 * level.max()))
+    return figure
+
+
+def within(findings: Findings) -> Figure:
+    """What was read inside cells and moves, in the order in which the model asks for it."""
+    reads = findings.run.reads()
+    reads = reads[(reads.species != "count") & reads.cell.isin(findings.model.cells)]
+    names = reads.species + " in " + reads.cell
+    span = reads.assign(of=names).groupby("of", sort=False).value.agg(["min", "max"])
+    moved = span[span["max"] > READ_MOVED * span["min"]].index[:MOST_READ]
+    figure, axes = _multiples(reads.assign(of=names)[names.isin(moved)], "of")
+    for name, axis in axes.items():
+        unit = reads.unit[names == name].iloc[0]
+        axis.set(title=name if unit == "fraction" else f"{name}, {unit}")
+        axis.yaxis.set_major_locator(MaxNLocator(4))
     return figure
 
 

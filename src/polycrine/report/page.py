@@ -15,7 +15,7 @@ from polycrine.model.model import Tissue
 from polycrine.readouts.balance import DEFINITION
 from polycrine.readouts.expectations import expectations
 from polycrine.readouts.knockouts import effects, knocked_out_in, pleiotropy, redundancy
-from polycrine.report.figures import add_legend, counts, fate, lay_out, levels, rise, sides
+from polycrine.report.figures import add_legend, counts, fate, lay_out, levels, rise, sides, within
 from polycrine.report.findings import Findings, display, listed, moving, plain, read_findings
 from polycrine.report.signals import graph, matrix, niches
 from polycrine.report.tissue import View, caption, draw_film, draw_times, read_view
@@ -26,8 +26,13 @@ HERE = Path(__file__).parent
 PICTURE = '<figure><img alt="{}" src="data:image/{};base64,{}"></figure>'
 FORMATS = {".svg": "svg+xml", ".webp": "webp"}
 ALWAYS = ("panel", "arms", "rise", "balance", "fate")
-PICTURES = (*ALWAYS, "tissue", "film", "counts", "inside", "matrix", "graph")
-HIDDEN = {"heard": "matrix", "counted": "counts", "elsewhere": "inside"}  # without this picture
+PICTURES = (*ALWAYS, "tissue", "film", "counts", "inside", "within", "matrix", "graph")
+HIDDEN = {  # a section: the picture without which it is not there
+    "heard": "matrix",
+    "counted": "counts",
+    "elsewhere": "inside",
+    "read": "within",
+}
 NOTHING = "<p>Nothing to draw.</p>"
 PEAKS = {
     "analyte": "analyte",
@@ -58,8 +63,10 @@ def write_report(run: Run) -> Path:
     gaps = dict.fromkeys(PICTURES, "") | dict.fromkeys(ALWAYS, NOTHING) | gaps
     gaps |= {name: escape(text) for name, text in _texts(findings, view).items()}
     gaps |= {name: "" if picture in files else "hidden" for name, picture in HIDDEN.items()}
+    tables = _tables(findings)
+    gaps["paired"] = "" if len(tables["stands"]) else "hidden"
     with pd.option_context("display.max_colwidth", None):
-        for name, table in _tables(findings).items():
+        for name, table in tables.items():
             gaps[name] = table.rename_axis(columns=None).to_html(
                 index=False, border=0, na_rep="–", float_format=plain, render_links=True
             )
@@ -81,6 +88,7 @@ def draw_figures(findings: Findings, view: View | None, folder: Path) -> dict[st
             "arms": levels(arms, none),
             "counts": counts(findings),
             "inside": levels(findings.inside(), none, healthy=False),
+            "within": within(findings),
             "matrix": matrix(findings),
             "graph": graph(findings),
             "rise": rise(findings),
