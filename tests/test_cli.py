@@ -122,7 +122,7 @@ def test_knock_outs_are_run_alone_and_in_pairs(polycrine, tmp_path):
 def test_lists_come_as_tables_and_as_json(polycrine):
     code, out, _ = polycrine("scenarios", "--json")
     names = {"endotoxemia", "il-2-panel", "infection", "lymphoma", "rheumatoid-arthritis"}
-    names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes"}
+    names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes", "cytokine-storm"}
     assert {row["name"] for row in json.loads(out)} == names
     for command in (
         ("catalogue", "list"),
