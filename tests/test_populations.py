@@ -6,6 +6,9 @@ import pytest
 import polycrine as pc
 from polycrine.errors import InputError
 from polycrine.model.yamlfile import read_model
+from polycrine.network.sbml import read_sbml
+from polycrine.runs.export import to_sbml
+from polycrine.runs.sbml import Accuracy, simulate
 from polycrine.scenarios.library import load
 
 DIVIDING = """
@@ -145,3 +148,15 @@ def test_b_cells_share_the_ligands_of_the_t_cells_that_touch_them(help_run):
     bound = reads[reads.species == "CD40 bound"].value.to_numpy() * asking
     assert (bound <= 3000 * helpers * (1 + 1e-6)).all()
     assert bound.max() > 0
+
+
+def test_cells_that_change_in_number_are_the_same_in_sbml(tmp_path):
+    pytest.importorskip("libsbml")
+    more = "events: [{give: TNF, concentration: 100 pM}]"
+    run = _run(tmp_path, {"dividing": DIVIDING}, {"dividing": 1e8}, more)
+    text = to_sbml(read_model(run.model_text, "model.yaml"), None)
+    again = simulate(read_sbml(text), 2400.0, 41, Accuracy(1e-9, 1e-11))
+    assert again.dividing_count.to_numpy() == pytest.approx(_count(run, "dividing"), rel=1e-5)
+    bound = again.dividing_TNFR1_TNF.to_numpy()
+    column = list(run.states.species.values).index("dividing.TNFR1_TNF")
+    assert bound == pytest.approx(run.states.value.values[0, :, column], rel=1e-4, abs=1e-6)
