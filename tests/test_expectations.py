@@ -6,7 +6,7 @@ import pytest
 
 import polycrine as pc
 from polycrine.errors import InputError
-from polycrine.model.model import UNTREATED
+from polycrine.model.observations import UNTREATED
 from polycrine.model.yamlfile import read_model, write_model
 from polycrine.readouts.expectations import expectations
 from polycrine.scenarios.library import load, scenario_names

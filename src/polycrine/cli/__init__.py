@@ -82,7 +82,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario or a model file, write its folder and its report."""
-    from polycrine.model.model import UNTREATED
+    from polycrine.model.observations import UNTREATED
     from polycrine.runs.run import choose_samples, new_folder
     from polycrine.runs.run import run as run_model
     from polycrine.scenarios.library import load

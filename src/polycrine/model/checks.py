@@ -7,26 +7,16 @@ from contextlib import contextmanager, suppress
 from polycrine.catalogue.library import catalogue, numbers_of
 from polycrine.catalogue.yamltext import Document, Path
 from polycrine.errors import InputError, Problem, UnitError, nearest
-from polycrine.model.model import (
+from polycrine.model.events import Block, Event, Give, Infect, Injure, KnockOut, Without
+from polycrine.model.model import Cells, Contact, Model, Stirred, Tissue
+from polycrine.model.observations import (
     UNTREATED,
-    Block,
-    Cells,
-    Contact,
     Count,
-    Event,
     Expectation,
-    Give,
-    Infect,
-    Injure,
-    KnockOut,
-    Model,
     Observation,
     Panel,
     Picture,
     Read,
-    Stirred,
-    Tissue,
-    Without,
 )
 from polycrine.model.programs import Program, load_cascade, load_program
 from polycrine.units import quantity, same_dimension

@@ -1,4 +1,4 @@
-"""What a modeller declares: places, links, cells, events, arms, observations, the run."""
+"""What a modeller declares: places, links, cells, the run, and all of it as one model."""
 
 from __future__ import annotations
 
@@ -7,39 +7,21 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from polycrine.catalogue.entries import Record, Route
+from polycrine.catalogue.entries import Record
 from polycrine.catalogue.library import drug_named
 from polycrine.catalogue.yamltext import TAG
-from polycrine.errors import UnitError
+from polycrine.model.events import Event, Give, KnockOut
+from polycrine.model.observations import Expectation, Observation
+from polycrine.model.texts import Coordinate, Interval, Length, Tolerance, Volume, text_of
 from polycrine.units import CUBIC_MICROMETRE, quantity
-
-
-def _of(kind: str, *, positive: bool = False) -> Any:
-    def check(text: str) -> str:
-        value = quantity(text, kind)
-        if value < 0 or (positive and value == 0):
-            raise UnitError(f"'{text}' must be {'above zero' if positive else 'zero or more'}")
-        return text
-
-    return AfterValidator(check)
-
-
-FEATURES = ("start", "peak", "peak time", "end", "area")  # of a course over time
-UNTREATED = "untreated"  # what a run without an arm is called
-Duration = Annotated[str, _of("duration")]
-Interval = Annotated[str, _of("duration", positive=True)]
-Volume = Annotated[str, _of("volume", positive=True)]
-Length = Annotated[str, _of("length", positive=True)]
-Coordinate = Annotated[str, _of("length")]
-Tolerance = Annotated[float, Field(gt=0, le=1e-2)]
 
 
 class Body(Record):
     """One person: doses per body mass use `weight`, blood levels `plasma`, counts `whole blood`."""
 
-    weight: Annotated[str, _of("body mass", positive=True)]
+    weight: Annotated[str, text_of("body mass", positive=True)]
     plasma: Volume
     whole_blood: Volume
 
@@ -120,9 +102,9 @@ class Link(Record):
     """
 
     between: tuple[str, str]
-    flow: Annotated[str, _of("clearance", positive=True)] | None = None
+    flow: Annotated[str, text_of("clearance", positive=True)] | None = None
     barrier: str | None = None
-    surface: Annotated[str, _of("area", positive=True)] | None = None
+    surface: Annotated[str, text_of("area", positive=True)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -151,8 +133,8 @@ class Cells(Record):
 
     place: str = Field(alias="in")
     program: str
-    count: Annotated[str, _of("number")] | None = None
-    concentration: Annotated[str, _of("cell concentration", positive=True)] | None = None
+    count: Annotated[str, text_of("number")] | None = None
+    concentration: Annotated[str, text_of("cell concentration", positive=True)] | None = None
     at: tuple[tuple[Coordinate, Coordinate, Coordinate], ...] = ()
     enters: str | None = None
 
@@ -162,191 +144,6 @@ class Cells(Record):
         if sum(given) > 1:
             raise ValueError("give one of 'count', 'concentration' and 'at' of the cells")
         return self
-
-
-class Give(Record):
-    """A dose of a molecule or drug: a bolus at a time, an infusion `over` a duration, or repeats.
-
-    into: a fluid, the plasma where nothing is written; route: another way than into a fluid;
-    loading: the first dose, where it differs.
-    """
-
-    give: str
-    dose: str | None = None
-    loading: str | None = None
-    concentration: str | None = None
-    into: str | None = None
-    route: Route | None = None
-    at: Duration = "0 h"
-    over: Interval | None = None
-    every: Interval | None = None
-    times: Annotated[int, Field(ge=1)] = 1
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if (self.dose is None) == (self.concentration is None):
-            raise ValueError("give either 'dose' or 'concentration'")
-        if self.concentration is not None and self.over is not None:
-            raise ValueError("an infusion 'over' a time needs a 'dose', not a 'concentration'")
-        if self.route is not None and self.into is not None:
-            raise ValueError("give either 'into', a fluid, or 'route'")
-        if self.route is not None and (self.over is not None or self.dose is None):
-            raise ValueError(f"a dose {self.route} is a 'dose' at once")
-        if self.loading is not None and (self.every is None or self.dose is None):
-            raise ValueError("'loading' is the first of several doses: give 'dose' and 'every' too")
-        if (self.times > 1) != (self.every is not None):
-            raise ValueError("'every' and 'times' (2 or more) go together")
-        return self
-
-
-class Block(Record):
-    """From a time on, a receptor or a molecule binds nothing any more."""
-
-    block: str
-    at: Duration = "0 h"
-
-
-class KnockOut(Record):
-    """A gene product that was never made, not even before time zero."""
-
-    knock_out: str
-
-
-class Infect(Record):
-    """Bacteria that are put into the middle of a tissue, or into a stirred place."""
-
-    infect: str
-    bacteria: str = Field(alias="with")
-    count: Annotated[str, _of("number", positive=True)]
-    at: Duration = "0 h"
-
-
-class Injure(Record):
-    """Cells die and spill what they hold: in a tissue at once all within a radius of its middle, in
-    a stirred place a share of those that are there, over a time."""
-
-    injure: str
-    radius: Length | None = None
-    share: Annotated[str, _of("number", positive=True)] | None = None
-    at: Duration = "0 h"
-    over: Interval = "1 min"
-
-    @model_validator(mode="after")
-    def _one_extent(self) -> Self:
-        if (self.radius is None) == (self.share is None):
-            raise ValueError("give 'radius' in a tissue, 'share' in a stirred place")
-        return self
-
-
-class Without(Record):
-    """What does not happen: infection, injury; for cells of a type, entry or chemotaxis."""
-
-    without: Literal["infection", "injury", "entry", "chemotaxis"]
-    cells: str | None = Field(default=None, alias="of")
-
-    @model_validator(mode="after")
-    def _of_whom(self) -> Self:
-        if (self.without in ("infection", "injury")) != (self.cells is None):
-            raise ValueError(
-                "'entry' and 'chemotaxis' are of a cell type: add 'of', and only there"
-            )
-        return self
-
-
-Assay = Literal["total", "free", "complexed"]
-
-
-class Panel(Record):
-    """A cytokine panel measured in the fluid of a place.
-
-    assay: whether it sees molecules that are free, bound to soluble partners and drugs, or both.
-    """
-
-    panel: str
-    every: Interval
-    assay: Assay = "total"
-
-
-class Read(Record):
-    """An inner signal, protein, mRNA or receptor of a cell type, such as pSTAT3 in monocytes."""
-
-    read: str
-    place: str = Field(alias="in")
-    every: Interval
-
-
-class Count(Record):
-    """The number of cells of a type."""
-
-    count: str
-    every: Interval
-
-
-class Picture(Record):
-    """Fields and cells of a tissue, whole."""
-
-    picture: str
-    every: Interval
-
-
-class Expectation(Record):
-    """What was published of what a scenario shows, as bounds on a read-out.
-
-    of: `IL6 in blood`, `count of neutrophil`, `pSTAT3 in hepatocyte`; value: `start`, `peak`, `peak
-    time`, `end`, `area` (above the start, x h), or the level `at` a time such as `at 24 h`; over:
-    the same of another arm, or the `start`, of which it is a multiple. low, high: in the unit of
-    the read-out (hours, or a plain number); published: in the words of the source; fitted: whether
-    numbers were chosen so that it holds.
-    """
-
-    claim: str
-    of: str
-    value: str
-    arm: str = UNTREATED
-    over: str | None = None
-    low: float
-    high: float
-    unit: str = ""
-    published: str
-    source: str
-    fitted: bool = False
-
-    @model_validator(mode="after")
-    def _is_readable(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"the lower bound {self.low} is above the upper one {self.high}")
-        if self.value.startswith("at "):
-            quantity(self.value.removeprefix("at "), "duration")
-        elif self.value not in FEATURES:
-            instead = ", ".join(FEATURES)
-            raise ValueError(f"'{self.value}' is none of {instead} and no time ('at 24 h')")
-        return self
-
-
-def _tag(*keys: str) -> Discriminator:
-    def which(value: Any) -> str:
-        held = value if isinstance(value, dict) else value.model_dump(by_alias=True)
-        return TAG + next((key for key in keys if key in held), keys[0])
-
-    return Discriminator(which)
-
-
-Event = Annotated[
-    Annotated[Give, Tag(TAG + "give")]
-    | Annotated[Block, Tag(TAG + "block")]
-    | Annotated[KnockOut, Tag(TAG + "knock out")]
-    | Annotated[Infect, Tag(TAG + "infect")]
-    | Annotated[Injure, Tag(TAG + "injure")]
-    | Annotated[Without, Tag(TAG + "without")],
-    _tag("give", "block", "knock out", "infect", "injure", "without"),
-]
-Observation = Annotated[
-    Annotated[Panel, Tag(TAG + "panel")]
-    | Annotated[Read, Tag(TAG + "read")]
-    | Annotated[Count, Tag(TAG + "count")]
-    | Annotated[Picture, Tag(TAG + "picture")],
-    _tag("panel", "read", "count", "picture"),
-]
 
 
 class Stepping(Record):
@@ -359,7 +156,7 @@ class Stepping(Record):
 
     longest: Interval = "2 min"
     misplaced: Tolerance = 1e-2
-    level: Annotated[str, _of("concentration", positive=True)] = "1 pM"
+    level: Annotated[str, text_of("concentration", positive=True)] = "1 pM"
     coupling: Tolerance = 1e-2
     solver: Tolerance = 1e-4
     relative: Tolerance = 1e-4

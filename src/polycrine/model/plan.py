@@ -12,7 +12,10 @@ from pydantic import AfterValidator, Field, model_validator
 from polycrine.catalogue.entries import Record
 from polycrine.catalogue.yamltext import Document, fill, read_document
 from polycrine.errors import InputError, Problem, UnitError, nearest, wrong
-from polycrine.model.model import UNTREATED, Give, Interval, Model, Panel, Read, Tissue
+from polycrine.model.events import Give
+from polycrine.model.model import Model, Tissue
+from polycrine.model.observations import UNTREATED, Panel, Read
+from polycrine.model.texts import Interval
 from polycrine.units import quantity, ratio
 
 COVARIATES = ("sex", "weight", "age")

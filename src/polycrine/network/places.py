@@ -20,7 +20,8 @@ import numpy as np
 from polycrine.catalogue.entries import Number, Route
 from polycrine.catalogue.library import catalogue
 from polycrine.errors import InputError, Problem
-from polycrine.model.model import Infect, Link, Model, Stirred, Tissue
+from polycrine.model.events import Infect
+from polycrine.model.model import Link, Model, Stirred, Tissue
 from polycrine.model.programs import Program, load_program
 from polycrine.network.assembly import assemblies_of, trace_uptake
 from polycrine.network.barriers import Wall, exchange, free_diffusion, molecular_radius

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from polycrine.catalogue.entries import Microbe, Number
-from polycrine.model.model import Infect, Injure, Model, Stirred
+from polycrine.model.events import Infect, Injure
+from polycrine.model.model import Model, Stirred
 from polycrine.model.programs import Fate, Program
 from polycrine.network.builder import BROUGHT, DIED, LEDGER, LEFT, LN2, SHED, SPILLED, Builder
 from polycrine.network.cells import CellWriter

@@ -4,17 +4,9 @@ import math
 from collections.abc import Mapping
 
 from polycrine.catalogue.library import catalogue
-from polycrine.model.model import (
-    Block,
-    Give,
-    Infect,
-    Injure,
-    KnockOut,
-    Model,
-    Observation,
-    Stirred,
-    Without,
-)
+from polycrine.model.events import Block, Give, Infect, Injure, KnockOut, Without
+from polycrine.model.model import Model, Stirred
+from polycrine.model.observations import Observation
 from polycrine.network.builder import LEDGER, NOTHING
 from polycrine.network.drugs import depot_name
 from polycrine.network.network import Network, Value, identifier

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from polycrine.model.model import Expectation, Model
+from polycrine.model.model import Model
+from polycrine.model.observations import Expectation
 from polycrine.results.run import Run
 from polycrine.units import quantity
 

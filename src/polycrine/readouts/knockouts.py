@@ -8,7 +8,8 @@ neither knock-out moves, but both together do.
 import numpy as np
 import pandas as pd
 
-from polycrine.model.model import KnockOut, Model
+from polycrine.model.events import KnockOut
+from polycrine.model.model import Model
 from polycrine.readouts.expectations import courses
 from polycrine.results.run import Run
 

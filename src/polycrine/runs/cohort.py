@@ -5,7 +5,7 @@ import pandas as pd
 
 from polycrine.catalogue.library import catalogue
 from polycrine.laboratory.assay import Assay, measure
-from polycrine.model.model import Panel
+from polycrine.model.observations import Panel
 from polycrine.network.network import Floats
 from polycrine.runs.layout import Analyte, Layout
 from polycrine.units import express, quantity

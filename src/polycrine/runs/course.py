@@ -17,7 +17,8 @@ from polycrine.engine.life import locate
 from polycrine.engine.reach import Reach, reaches
 from polycrine.engine.stirred import Member, threads
 from polycrine.engine.tissue import Tissue
-from polycrine.model.model import Model, Picture
+from polycrine.model.model import Model
+from polycrine.model.observations import Picture
 from polycrine.network.builder import LEDGER, OWED
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.schedule import observation_times

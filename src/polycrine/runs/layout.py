@@ -10,7 +10,8 @@ import numpy as np
 from polycrine.catalogue.library import catalogue
 from polycrine.catalogue.yamltext import Document
 from polycrine.errors import wrong
-from polycrine.model.model import UNTREATED, Model, Observation, Panel, Read
+from polycrine.model.model import Model
+from polycrine.model.observations import UNTREATED, Observation, Panel, Read
 from polycrine.model.plan import Plan, check_plan, doses
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import to_network, what_may_vary

@@ -16,7 +16,8 @@ from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Member, run_stops
 from polycrine.errors import NumericsError, PolycrineError, nearest, wrong
 from polycrine.model.checks import check_model
-from polycrine.model.model import UNTREATED, Model
+from polycrine.model.model import Model
+from polycrine.model.observations import UNTREATED
 from polycrine.model.yamlfile import read_model, write_model
 from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Network, identifier

@@ -22,7 +22,8 @@ from polycrine.engine.batch import Who, run_many
 from polycrine.engine.status import DONE
 from polycrine.engine.stirred import Tolerances
 from polycrine.errors import wrong
-from polycrine.model.model import Model, Panel
+from polycrine.model.model import Model
+from polycrine.model.observations import Panel
 from polycrine.model.plan import Plan
 from polycrine.model.yamlfile import write_model
 from polycrine.network.code import Code, compile_network

@@ -10,7 +10,8 @@ import xarray as xr
 
 from polycrine.engine.attribution import BLOOD, receivers_of, senders_of
 from polycrine.engine.stirred import Member
-from polycrine.model.model import Count, Model, Panel, Picture, Read
+from polycrine.model.model import Model
+from polycrine.model.observations import Count, Panel, Picture, Read
 from polycrine.model.programs import load_cascade, load_program
 from polycrine.network.builder import LEDGER
 from polycrine.network.equations import FILE_UNIT, HELD

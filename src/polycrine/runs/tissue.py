@@ -12,7 +12,8 @@ from polycrine.engine.motion import room_for
 from polycrine.engine.stirred import Member, Tolerances
 from polycrine.engine.tissue import Bath, Ints, Settings, Tissue, make_tissue
 from polycrine.engine.touch import feel
-from polycrine.model.model import Infect, Injure, Model, Without
+from polycrine.model.events import Infect, Injure, Without
+from polycrine.model.model import Model
 from polycrine.network.code import Code, compile_network
 from polycrine.network.network import Floats, Network, identifier
 from polycrine.network.places import count_of_cells, entered, to_stirred
