@@ -123,6 +123,7 @@ def test_lists_come_as_tables_and_as_json(polycrine):
     code, out, _ = polycrine("scenarios", "--json")
     names = {"endotoxemia", "il-2-panel", "infection", "lymphoma", "rheumatoid-arthritis"}
     names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes", "cytokine-storm"}
+    names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes", "restraint"}
     assert {row["name"] for row in json.loads(out)} == names
     for command in (
         ("catalogue", "list"),
