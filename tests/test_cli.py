@@ -125,6 +125,7 @@ def test_lists_come_as_tables_and_as_json(polycrine):
     names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes", "cytokine-storm"}
     names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes", "restraint"}
     names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes", "th-differentiation"}
+    names |= {"whole-blood", "b-cell-help", "trauma", "type-2-diabetes", "restraint", "exercise"}
     assert {row["name"] for row in json.loads(out)} == names
     for command in (
         ("catalogue", "list"),
