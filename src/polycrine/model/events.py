@@ -86,14 +86,15 @@ class Injure(Record):
 
 
 class Without(Record):
-    """What does not happen: infection, injury; for cells of a type, entry or chemotaxis."""
+    """What does not happen: infection, injury, the doses of the model itself (not of this arm); for
+    cells of a type, entry or chemotaxis."""
 
-    without: Literal["infection", "injury", "entry", "chemotaxis"]
+    without: Literal["infection", "injury", "doses", "entry", "chemotaxis"]
     cells: str | None = Field(default=None, alias="of")
 
     @model_validator(mode="after")
     def _of_whom(self) -> Self:
-        if (self.without in ("infection", "injury")) != (self.cells is None):
+        if (self.without not in ("entry", "chemotaxis")) != (self.cells is None):
             raise ValueError(
                 "'entry' and 'chemotaxis' are of a cell type: add 'of', and only there"
             )

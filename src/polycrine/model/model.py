@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from polycrine.catalogue.entries import Record
 from polycrine.catalogue.library import drug_named
 from polycrine.catalogue.yamltext import TAG
-from polycrine.model.events import Event, Give, KnockOut
+from polycrine.model.events import Event, Give, KnockOut, Without
 from polycrine.model.observations import Expectation, Observation
 from polycrine.model.texts import Coordinate, Interval, Length, Tolerance, Volume, text_of
 from polycrine.units import CUBIC_MICROMETRE, quantity
@@ -262,4 +262,7 @@ class Model(Record):
 
     def with_arm(self, arm: str) -> Model:
         """The declaration with the events of an arm, if it has one of this name, added."""
-        return self.model_copy(update={"events": (*self.events, *self.arms.get(arm, ()))})
+        own, events = self.arms.get(arm, ()), self.events
+        if any(isinstance(event, Without) and event.without == "doses" for event in own):
+            events = tuple(event for event in events if not isinstance(event, Give))
+        return self.model_copy(update={"events": (*events, *own)})
