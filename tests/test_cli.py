@@ -123,7 +123,7 @@ def test_lists_come_as_tables_and_as_json(polycrine):
     code, out, _ = polycrine("scenarios", "--json")
     names = {"endotoxemia", "il-2-panel", "infection", "lymphoma", "rheumatoid-arthritis"}
     names |= {"b-cell-help", "cytokine-storm", "exercise", "restraint", "th-differentiation"}
-    names |= {"trauma", "type-2-diabetes", "whole-blood"}
+    names |= {"neuro-il6", "trauma", "type-2-diabetes", "whole-blood"}
     assert {row["name"] for row in json.loads(out)} == names
     for command in (
         ("catalogue", "list"),
