@@ -71,6 +71,16 @@ def test_the_order_of_the_cytokines_changes_nothing(order):
     )
 
 
+@pytest.mark.parametrize(("back", "share"), [("", 1.0), (", back: 0.08 L/min", 0.1)])
+def test_what_comes_back_less_than_it_goes_stands_lower(back, share):
+    text = BODY.format(events="", cytokines="IL10").replace("0.8 L/min", f"0.8 L/min{back}")
+    text = text.replace("[blood, liver]", "[liver, blood]").replace("blood, every", "liver, every")
+    panel = pc.run(read_model(text, "any.yaml")).panel()
+    levels = panel[(panel.analyte == "sTNFR1") & (panel.time_h == 0)].value
+    healthy = catalogue().molecules["sTNFR1"].healthy_plasma
+    assert levels.item() == pytest.approx(share * healthy.value, rel=1e-6)
+
+
 WEIGHED = sorted(k for k, m in catalogue().molecules.items() if m.mass.value != "unknown")
 
 

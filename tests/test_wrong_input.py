@@ -41,6 +41,7 @@ WRONG = {
     "wrong dimension": ("every: 30 min}\n  - {read", "every: 30 L}\n  - {read", 18, "is a volume"),
     "no unit": ("weight: 70 kg", "weight: 70", 3, "a plain number without a unit"),
     "negative rate": ("flow: 0.8 L/min", "flow: -0.8 L/min", 8, "must be above zero"),
+    "back without a flow": ("flow: 0.8 L/min", "back: 0.8 L/min", 8, "beside a 'flow'"),
     "missing place": ("in: blood, program", "in: bone, program", 12, "no place of this model"),
     "missing key": ("name: small\n", "", 1, "'name' is missing"),
     "key written twice": ("name: small\n", "name: small\nname: again\n", 3, "first on line 2"),

@@ -98,11 +98,13 @@ Place = Annotated[
 class Link(Record):
     """Two places that exchange: the same flow each way, or what passes the surface of a barrier.
 
-    A tissue with open faces needs neither.
+    back: the flow from the second to the first, where that is another. A tissue with open faces
+    needs neither.
     """
 
     between: tuple[str, str]
     flow: Annotated[str, text_of("clearance", positive=True)] | None = None
+    back: Annotated[str, text_of("clearance", positive=True)] | None = None
     barrier: str | None = None
     surface: Annotated[str, text_of("area", positive=True)] | None = None
 
@@ -110,6 +112,8 @@ class Link(Record):
     def _one_way(self) -> Self:
         if self.flow is not None and self.barrier is not None:
             raise ValueError("give either 'flow' or 'barrier' with its 'surface'")
+        if self.back is not None and self.flow is None:
+            raise ValueError("'back' is beside a 'flow'")
         if (self.barrier is None) != (self.surface is None):
             raise ValueError("'barrier' and 'surface' go together")
         return self

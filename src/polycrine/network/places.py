@@ -382,10 +382,14 @@ class NetworkWriter:
                 build.react(f"{inflow}/{self.volume(there, molecule)}", {name: "1"})
             return
         first, second = link.between
-        if link.flow is not None:
-            value = quantity(link.flow, "clearance", weight_kg=build.weight_kg)
-            number = author_number(link.flow, context=f"flow between {first} and {second}")
-            build.constant(f"{identifier(first)}.flow_{identifier(second)}", value, number)
+        flows = {there: f"{identifier(first)}.flow_{identifier(second)}" for there in link.between}
+        if link.back is not None:
+            flows[first] = f"{identifier(second)}.flow_{identifier(first)}"
+        for there, text in ((second, link.flow), (first, link.back)):
+            if text is not None:
+                value = quantity(text, "clearance", weight_kg=build.weight_kg)
+                number = author_number(text, context=f"flow between {first} and {second}")
+                build.constant(flows[there], value, number)
         for molecule in self.fluid:
             if all(self.is_pooled(place, molecule) for place in link.between):
                 continue
@@ -394,7 +398,7 @@ class NetworkWriter:
             )
             for clearance, (here, there) in ways:
                 a, b, own = identifier(here), identifier(there), identifier(molecule)
-                passed = f"{identifier(first)}.flow_{identifier(second)}"
+                passed = flows[there]
                 if link.flow is None:
                     passed = build.constant(f"{a}.{own}.to_{b}", clearance)
                 out, into = (self.volume(place, molecule) for place in (here, there))
@@ -411,7 +415,8 @@ class NetworkWriter:
         """
         if link.flow is not None:
             flow = quantity(link.flow, "clearance", weight_kg=self.build.weight_kg)
-            return flow, flow
+            back = quantity(link.back or link.flow, "clearance", weight_kg=self.build.weight_kg)
+            return flow, back
         tissue = next(key for key in link.between if isinstance(self.model.places[key], Tissue))
         radius = molecular_radius(self.known.active_form(molecule).kda)
         back = into = self.through_faces(tissue, radius)
