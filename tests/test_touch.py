@@ -40,6 +40,13 @@ run: {{for: 4 h}}
 """
 
 
+PAIRS = {
+    "CD40LG": "CD40",
+    "TNF": "TNFR2",  # in the membrane
+    "IL15": "IL2R-intermediate",  # held by IL15RA of the cell that shows it
+}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("touch")
@@ -90,3 +97,15 @@ def test_touch_is_a_route_of_its_own_with_sender_and_receiver(run):
     pieces = 1e12 / (60 * 20 * 20)
     inside = 0.01 * np.trapezoid(bound, dx=20.0) * pieces / 6.02214076e11  # 1 % a minute
     assert taken[-1] == pytest.approx(inside, rel=0.05)
+
+
+@pytest.mark.parametrize(("ligand", "receptor"), PAIRS.items())
+def test_each_known_ligand_on_cells_is_heard_by_its_receptor(tmp_path, ligand, receptor):
+    (tmp_path / "showing.yaml").write_text(SHOWING.replace("CD40LG", ligand))
+    (tmp_path / "hearing.yaml").write_text(HEARING.replace("CD40:", f"{receptor}:"))
+    text = MODEL.format(folder=tmp_path, near="[[20 um, 10 um, 10 um]]")
+    text = text.replace("CD40 bound", f"{receptor} bound").replace("CD40LG", ligand)
+    text = text.replace("block: CD40", f"block: {receptor}").replace("[TNF]", "[IL10]")
+    run = pc.run(read_model(text, "touch.yaml"))
+    assert _bound(run, "near")[-1] > 100
+    assert (_bound(run, "far") == 0).all()
