@@ -12,13 +12,13 @@ from polycrine.engine.motion import climb, shown, turn, walk
 from polycrine.engine.tissue import Tissue
 from polycrine.engine.touch import TOUCH, bins_of, feel
 from polycrine.network.builder import BROUGHT, DIED, LEFT, SPILLED
+from polycrine.network.populations import DIGESTION
 from polycrine.network.tissue import MOLECULES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LEAST_SPREAD = 1e-6  # um^2/min, for bacteria that do not move at all
 NONE_LEFT = 0.5  # bacteria in the piece below which there are none
-DIGESTION = 60.0  # min after which half of what was engulfed is digested
 
 
 def locate(tissue: Tissue, batch: Batch) -> None:

@@ -104,11 +104,15 @@ class Builder:
         entries = dict(changes)
         if process:
             for molecule, amount in self._net_contents(changes).items():
-                account = f"{LEDGER}.{identifier(molecule)}.{identifier(process)}"
-                if account not in self.species:
-                    self.add(account, "pmol", scale=0.0)
-                entries[account] = amount
+                entries[self.account(molecule, process)] = amount
         self.reactions.append(Reaction(rate, tuple(entries.items())))
+
+    def account(self, molecule: str, process: str) -> str:
+        """The page of the ledger for what a process does to a molecule (pmol)."""
+        name = f"{LEDGER}.{identifier(molecule)}.{identifier(process)}"
+        if name not in self.species:
+            self.add(name, "pmol", scale=0.0)
+        return name
 
     def _net_contents(self, changes: Mapping[str, str]) -> dict[str, str]:
         net: dict[str, list[str]] = {}

@@ -191,9 +191,7 @@ class NetworkWriter:
             self.build.add(f"{identifier(tissue)}.{identifier(microbe)}", "bacteria", scale=0.0)
         for molecule in self.model.molecules:
             for process in TISSUE_BOOKS:
-                account = f"{LEDGER}.{identifier(molecule)}.{identifier(process)}"
-                if account not in self.build.species:
-                    self.build.add(account, "pmol", scale=0.0)
+                self.build.account(molecule, process)
 
     def write_cell(self, key: str) -> Network:
         """One cell: the surroundings are parameters, what it gives and takes is counted."""

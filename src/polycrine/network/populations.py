@@ -20,7 +20,7 @@ from polycrine.catalogue.entries import Microbe, Number
 from polycrine.model.events import Infect, Injure
 from polycrine.model.model import Model, Stirred
 from polycrine.model.programs import Fate, Program
-from polycrine.network.builder import BROUGHT, DIED, LEDGER, LEFT, LN2, SHED, SPILLED, Builder
+from polycrine.network.builder import BROUGHT, DIED, LEFT, LN2, SHED, SPILLED, Builder
 from polycrine.network.cells import CellWriter
 from polycrine.network.network import Value, identifier
 from polycrine.units import CUBIC_MICROMETRE, MOLECULES_PER_PMOL, quantity
@@ -193,17 +193,11 @@ class Populations:
             gone = {DIED: f"{dying}*{count}", LEFT: f"{leaving}*{count}"}
             for molecule, number in species.contents:
                 pmol = f"{number}/{MOLECULES_PER_PMOL}"
-                shared[self._account(molecule, BROUGHT)] = pmol  # the one more in N + 1
+                shared[build.account(molecule, BROUGHT)] = pmol  # the one more in N + 1
                 for process, rate in gone.items():
-                    account = self._account(molecule, process)
+                    account = build.account(molecule, process)
                     build.react(f"{rate}*{species.name}", {account: f"-{pmol}"})
             build.react(f"{coming}/({count} + 1)*{species.name}", shared)
-
-    def _account(self, molecule: str, process: str) -> str:
-        name = f"{LEDGER}.{identifier(molecule)}.{identifier(process)}"
-        if name not in self.build.species:
-            self.build.add(name, "pmol", scale=0.0)
-        return name
 
     def _bacteria(self, place: str) -> None:
         build, key = self.build, next(e.bacteria for e in events_of(self.model, Infect))
