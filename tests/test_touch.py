@@ -86,6 +86,20 @@ def test_two_cells_that_touch_share_the_ligands(folder, run):
     assert each == pytest.approx(alone / 2, rel=0.05)
 
 
+def test_a_cell_that_shows_and_hears_does_not_touch_itself(folder):
+    receptors = HEARING[HEARING.index("receptors:") : HEARING.index("radius:")]
+    (folder / "both.yaml").write_text(SHOWING.replace("radius:", receptors + "radius:"))
+    text = MODEL.replace("{folder}/hearing.yaml", "{folder}/both.yaml")
+    text = text.replace(
+        "{folder}/showing.yaml, at: [[10 um, 10 um, 10 um]]",
+        "{folder}/showing.yaml, at: [[10 um, 10 um, 2 um]]",
+    )
+    pair = "[[30 um, 10 um, 18 um], [30 um, 18 um, 18 um]]"
+    run = pc.run(read_model(text.format(folder=folder, near=pair), "touch.yaml"))
+    assert _bound(run, "near")[-1] > 0  # each hears the other
+    assert _bound(run, "far")[-1] == 0  # nobody is there to be heard
+
+
 def test_touch_is_a_route_of_its_own_with_sender_and_receiver(run):
     routes = run.routes().query("sample == 'untreated' and route == 'juxtacrine'")
     assert set(zip(routes.molecule, routes.sender, routes.receiver, strict=True)) == {

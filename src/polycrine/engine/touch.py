@@ -61,13 +61,15 @@ def _shown(batch: Batch, ligand: str) -> Floats | None:
 
 
 def _neighbours(tissue: Tissue, batch: Batch, seeing: Batch, weight: Floats | None) -> Floats:
-    """For each cell of `seeing`, the sum of weights (1 each) of the cells that touch it."""
+    """For each cell of `seeing`, the sum of weights (1 each) of the other cells that touch it."""
     weight = np.ones(batch.count) if weight is None else weight
     reach, out = np.full(batch.count, batch.kind.radius + TOUCH), np.zeros(seeing.count)
     if batch.count and seeing.count:
         edge, bins = bins_of(tissue, np.append(reach, seeing.kind.radius))
         where = batch.position, reach, weight, seeing.position, seeing.kind.radius
         shown(*where, edge, bins, out, True)
+    if batch is seeing:  # a cell is at no distance from itself, yet does not touch itself
+        out = np.maximum(out - weight, 0)
     return out
 
 
